@@ -1,0 +1,195 @@
+"""CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
+
+import pickle
+from pathlib import Path
+
+from common import labels as random_labels
+from common import synthetic
+
+import keras
+import numpy as np
+
+FOLDER = "cifar-10-batches-py"
+BATCHES = [f"data_batch_{k}" for k in range(1, 6)]
+SIDE = 28  # of the window that the networks see, in pixels
+EVALUATION_BATCH = 500  # pictures at a time where no gradient is needed
+
+
+def load(run, random_crop=False):
+    """Loads what the run asks for, as batches ready for `fit`.
+
+    Args:
+        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are looked at.
+        random_crop: train on a random window of every picture, drawn anew each epoch, instead of the central one.
+
+    Returns:
+        (training, test), two `Pictures`.
+
+    Raises:
+        SystemExit: with a sentence, when the data cannot be had or are not what they should be.
+    """
+    if run.dataset == "synthetic":
+        print(f"Synthetic pictures: {synthetic.TRAINING:,} generated for training, {synthetic.TEST:,} for testing. "
+              "What comes out is no result on CIFAR-10.")
+        (images, labels), (test_images, test_labels) = synthetic.pictures()
+    else:
+        (images, labels), (test_images, test_labels) = read(run.data)
+    if run.limit is not None:
+        if run.limit > len(images):
+            raise SystemExit(f"--limit {run.limit} is beyond the data: there are {len(images)} training pictures.")
+        images, labels = images[:run.limit], labels[:run.limit]
+    if run.label_noise:
+        true, labels = labels, random_labels.corrupt(labels, images, run.label_noise, run.seed)
+        print(f"Random labels (probability {run.label_noise:g}, seed {run.seed}): "
+              f"{np.mean(labels == true):.1%} of the training labels are still the true ones.")
+    run.settings["random_crop"] = random_crop
+    return (Pictures(images, labels, run.batch_size, random_crop, shuffle_seed=run.seed),
+            Pictures(test_images, test_labels, EVALUATION_BATCH))
+
+
+def read(folder=None):
+    """Reads the whole data set: from a folder in its "python version" layout, else by Keras' own download.
+
+    Args:
+        folder: the folder cifar-10-batches-py, or one that holds it.  None: `data` here or in the repository is
+            tried, then the network.
+
+    Returns:
+        (training images, training labels), (test images, test labels); images uint8 of shape (n, 32, 32, 3), labels
+        int32 of shape (n,), from 0 to 9.
+
+    Raises:
+        SystemExit: with a sentence that names the file at fault, or says that there is no network.
+
+    Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
+    """
+    if folder is None:
+        nearby = [Path("data"), Path(__file__).resolve().parent.parent / "data"]
+        folder = next((place for place in nearby if (place / FOLDER).is_dir()), None)
+    if folder is None:
+        return _download()
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {FOLDER} with --data, or "
+                         "leave --data out to download CIFAR-10.")
+    if (folder / FOLDER).is_dir():
+        folder = folder / FOLDER
+    parts = [_read_batch(folder / name) for name in BATCHES]
+    training = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    return training, _read_batch(folder / "test_batch")
+
+
+class Pictures(keras.utils.PyDataset):
+    """Batches of pictures and labels for Keras.
+
+    A batch is (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).  Which pictures, and for a random crop
+    which windows, is a function of seed, epoch and number of the batch alone, so that a resumed training sees what the
+    uninterrupted one would have seen.
+
+    Args:
+        images: uint8 of shape (n, 32, 32, 3).
+        labels: int32 of shape (n,).
+        batch_size: pictures in a batch; the last one of an epoch may be smaller.
+        random_crop: a random window of every picture instead of the central one.
+        shuffle_seed: None keeps the pictures in their order; an integer shuffles them anew in every epoch.
+    """
+
+    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None):
+        super().__init__()
+        self.images, self.labels, self.batch_size = images, labels, batch_size
+        self.random_crop, self.shuffle_seed = random_crop, shuffle_seed
+        # A view of every window of every picture: [picture, top, left] is one window.
+        windows = np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
+        middle = windows.shape[1] // 2
+        if not random_crop:
+            windows = np.ascontiguousarray(windows[:, middle:middle + 1, middle:middle + 1])
+        self.windows = windows
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch):
+        """Shuffles the pictures and draws the windows of this epoch (0 is the first)."""
+        count, tops, lefts = self.windows.shape[:3]
+        random = np.random.RandomState([self.shuffle_seed or 0, epoch])
+        self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
+        self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
+
+    def __len__(self):
+        return -(-len(self.labels) // self.batch_size)
+
+    def __getitem__(self, index):
+        batch = self.order[index * self.batch_size:(index + 1) * self.batch_size]
+        return standardize(self.windows[batch, self.tops[batch], self.lefts[batch]]), self.labels[batch]
+
+    def as_tested(self):
+        """The same pictures and labels in order, through the central window, as the final accuracy is measured on."""
+        return Pictures(self.images, self.labels, EVALUATION_BATCH)
+
+
+def standardize(images):
+    """Scales every picture by itself to mean 0 and variance 1, as TensorFlow's per_image_standardization does.
+
+    Args:
+        images: uint8 of shape (n, height, width, 3).
+
+    Returns:
+        float32 of the same shape: (x - mean) / max(standard deviation, 1 / sqrt(number of values)), x = pixel / 255.
+
+    Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
+    """
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    flat *= np.float32(1 / 255)
+    flat -= flat.mean(axis=1, keepdims=True)
+    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
+    flat /= np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)[:, None]
+    return flat.reshape(images.shape)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles what a CIFAR-10 batch is made of and refuses all else: a pickle can name any function to be run."""
+
+    ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
+               ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _read_batch(path):
+    def wrong(what):
+        return SystemExit(f"{path} {what}. Unpack CIFAR-10 (python version) there anew, give another folder with "
+                          "--data, or leave --data out to download CIFAR-10.")
+
+    try:
+        with open(path, "rb") as file:
+            batch = _ArraysOnly(file, encoding="bytes").load()
+    except FileNotFoundError:
+        raise wrong("is missing") from None
+    except OSError as error:
+        raise wrong(f"cannot be read ({error.strerror})") from None
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise wrong(f"is no CIFAR-10 batch: {error}") from None
+    try:
+        data, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
+        fits = data.dtype == np.uint8 and data.shape == (len(labels), 3072) and labels.dtype.kind == "i"
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise wrong("is no CIFAR-10 batch: it needs 'data', bytes of shape (n, 3072), and n 'labels'")
+    if not len(labels):
+        raise wrong("holds no pictures")
+    if labels.min() < 0 or labels.max() > 9:
+        raise wrong(f"has labels from {labels.min()} to {labels.max()}, outside 0 to 9")
+    # Stored as three planes, red, green and blue.
+    return np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
+
+
+def _download():
+    try:
+        training, test = keras.datasets.cifar10.load_data()
+    except Exception as error:  # Keras raises a bare Exception where there is no network
+        raise SystemExit(f"CIFAR-10 is neither in a folder data/ nor to be downloaded ({error}). "
+                         f"Connect to the network, name the folder that holds {FOLDER} with --data, or try "
+                         "--dataset synthetic.") from None
+    return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in (training, test))

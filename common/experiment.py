@@ -1,0 +1,302 @@
+"""Running a script: its command line, training that can be interrupted, and what is saved.
+
+    run = experiment.start(__file__, __doc__, epochs=EPOCHS, ...)   reads the command line over the script's constants
+    run.fit(model, train, test)                                     trains, or goes on where it was interrupted
+    run.save(model)                                                 writes the .h5 and the .png
+"""
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import platform
+import time
+import zipfile
+from pathlib import Path
+
+from common import files, plot, record
+
+import h5py
+import keras
+import numpy as np
+
+LEARNING_RATE_DECAY = 0.95  # after every epoch (paper, appendix A)
+STEPS_PER_EXECUTION = 16  # batches between two looks at the progress bar; saves a tenth of the time
+SETTLED_EPOCHS = 10  # that accuracies must stand still before training stops early
+
+
+def start(script, doc, *, epochs, batch_size, learning_rate, weight_decay=None, label_noise=None, paper=None):
+    """Reads the command line over a script's constants and makes ready to train.
+
+    Args:
+        script: the script's __file__.
+        doc: the script's __doc__; its first line is the title of the run.
+        epochs, batch_size, learning_rate: the script's constants, the defaults of the command line.
+        weight_decay: coefficient of the L2 penalty, for the scripts that have one.
+        label_noise: probability that a training label is random, for the scripts that have random labels.
+        paper: the paper's accuracies for this row, (train, test) in %.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        SystemExit: with a sentence, for bad options, an output folder that cannot be written to, or when this very run
+            is under way already.
+    """
+    defaults = {"dataset": "cifar10", "limit": None, "epochs": epochs, "batch_size": batch_size,
+                "learning_rate": learning_rate, "seed": 0, "precision": "float32"}
+    variant = {"weight_decay": weight_decay, "label_noise": label_noise}
+    defaults |= {name: value for name, value in variant.items() if value is not None}
+    options = vars(_parser(doc, defaults).parse_args())
+    if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
+        raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
+    settings = {name: options[name] for name in defaults}
+    keras.config.set_dtype_policy(settings["precision"])
+    keras.utils.set_random_seed(settings["seed"])
+
+    # Only the script as it stands writes the files named after it; what differs is added to the name.
+    script = Path(script).resolve()
+    differing = "".join(f"--{value}" if name == "dataset" else f"--{name.replace('_', '-')}-{value:g}"
+                        if isinstance(value, (int, float)) else f"--{value}"
+                        for name, value in settings.items() if value != defaults[name])
+    folder = options["out"] or script.parent
+    title = doc.strip().splitlines()[0].rstrip(".")
+    if differing:
+        title += f" ({differing[2:].replace('--', ', ')})"
+    return Run(folder / (script.stem + differing), title, settings, paper, options)
+
+
+class Run:
+    """One run of a script.
+
+    Attributes:
+        dataset, limit, epochs, batch_size, learning_rate, seed, precision, weight_decay, label_noise: from the script's
+            constants and the command line; the last two are None where the script has none.
+        data: folder given on the command line, or None.
+        settings: dict of those above that change the result; goes into the .h5.
+    """
+
+    def __init__(self, stem, title, settings, paper, options):
+        self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
+        self.weight_decay = self.label_noise = None
+        vars(self).update(settings)
+        self.data, self.tensorboard = options["data"], options["tensorboard"]
+        self.history = {}
+        self.checkpoint = self._beside(".checkpoint.npz")
+        self._lock()
+        if options["fresh"]:
+            self.checkpoint.unlink(missing_ok=True)
+
+    def fit(self, model, train, test):
+        """Trains the model, epoch by epoch, each with a test pass; goes on from a checkpoint where there is one.
+
+        Args:
+            model: compiled Keras model with the metric "accuracy".
+            train, test: keras.utils.PyDataset; `train` has set_epoch(epoch) and as_tested().
+
+        Raises:
+            SystemExit: with a sentence, when the loss becomes NaN or infinite, on Ctrl-C, and when the checkpoint is
+                damaged or of other settings.
+        """
+        self.train, self.test = train, test
+        model.steps_per_execution = STEPS_PER_EXECUTION
+        # On a CPU, TensorFlow's own kernels beat XLA's; JAX knows nothing else.
+        model.jit_compile = keras.backend.backend() == "jax"
+        first_epoch = self._resume(model)
+        callbacks = [_Epochs(self, train)]
+        if self.tensorboard:
+            callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
+        try:
+            if not self._settled():
+                model.fit(train, validation_data=test, initial_epoch=first_epoch, epochs=self.epochs, shuffle=False,
+                          callbacks=callbacks)
+        except KeyboardInterrupt:
+            done = len(self.history.get("loss", []))
+            raise SystemExit(f"\nStopped after {done} of {self.epochs} epochs. Run the same command again to go on, or "
+                             "add --fresh to begin anew.") from None
+
+    def save(self, model):
+        """Evaluates the model in float32 and writes it with its run to the .h5, and the picture beside it.
+
+        The accuracies are those of the final weights on all training examples, as labelled and without a random crop,
+        and on all test examples.
+        """
+        final = record.in_float32(model)
+        final.compile(loss=model.loss, metrics=["accuracy"], jit_compile=model.jit_compile)
+        print("Evaluating the final weights on the training and the test set")
+        train_loss, train_accuracy = final.evaluate(self.train.as_tested())
+        test_loss, test_accuracy = final.evaluate(self.test)
+        run = {"title": self.title, "settings": self.settings, "versions": _versions(), "machine": _machine(),
+               "train_loss": train_loss, "train_accuracy": train_accuracy,
+               "test_loss": test_loss, "test_accuracy": test_accuracy,
+               "probe": _probe(final), "seconds": sum(self.history["seconds"]), "history": self.history}
+        if self.paper:
+            run["paper_train"], run["paper_test"] = self.paper
+        model_file, picture = self._beside(".h5", hidden=False), self._beside(".png", hidden=False)
+        record.write(model_file, final, run)
+        plot.curves(run, picture)
+        self.checkpoint.unlink(missing_ok=True)
+        print(f"{self.title}: {train_accuracy:.2%} train, {test_accuracy:.2%} test\n"
+              f"Saved {model_file} and {picture.name}")
+
+    def _beside(self, ending, hidden=True):
+        return self.stem.with_name("." * hidden + self.stem.name + ending)
+
+    def _lock(self):
+        path = self._beside(".lock")
+        try:
+            self.lock = open(path, "w")  # held until the process ends, however it ends
+        except OSError as error:
+            raise SystemExit(f"The output folder {path.parent} cannot be written to ({error.strerror}). Give one that "
+                             "exists and is yours with --out.") from None
+        try:
+            if os.name == "nt":
+                import msvcrt
+                msvcrt.locking(self.lock.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"{self.stem.name} is being trained in {path.parent} by another process. Wait for it, or "
+                             "give this one another folder with --out.") from None
+
+    def _fingerprint(self, model):
+        """What a checkpoint must agree in to be gone on from: all but the number of epochs."""
+        settings = {name: value for name, value in self.settings.items() if name != "epochs"}
+        return json.dumps([settings, model.get_config(), model.optimizer.get_config(), keras.backend.backend()],
+                          sort_keys=True, default=str)
+
+    def _state(self, model):
+        model.optimizer.build(model.trainable_variables)
+        return model.variables + model.optimizer.variables
+
+    def write_checkpoint(self, model):
+        """Writes weights, optimizer state and history as one file, in the place of the one before."""
+        arrays = {f"variable_{k}": np.asarray(variable) for k, variable in enumerate(self._state(model))}
+        with files.replacing(self.checkpoint) as part:
+            np.savez(part, fingerprint=self._fingerprint(model), history=json.dumps(self.history), **arrays)
+
+    def _resume(self, model):
+        if not self.checkpoint.exists():
+            return 0
+        way_out = "Add --fresh to begin anew; that discards it."
+        try:
+            # The archive's checksums tell of damage; nothing in it is unpickled.
+            with np.load(self.checkpoint, allow_pickle=False) as saved:
+                fingerprint, history = str(saved["fingerprint"]), json.loads(str(saved["history"]))
+                arrays = [saved[f"variable_{k}"] for k in range(len(saved.files) - 2)]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise SystemExit(f"The checkpoint {self.checkpoint} is damaged ({error}). {way_out}") from None
+        if fingerprint != self._fingerprint(model):
+            raise SystemExit(f"The checkpoint {self.checkpoint} is of other settings: the script, the model or the "
+                             f"backend has changed since. {way_out}")
+        for variable, value in zip(self._state(model), arrays, strict=True):
+            variable.assign(value)
+        self.history = history
+        done = len(history["loss"])
+        print(f"Resuming: {done} epochs are done, going on from epoch {done + 1} of {self.epochs}")
+        return done
+
+    def _settled(self):
+        """Whether nothing moves any more: both accuracies have stood still (0.01 % train, 0.1 % test)."""
+        train, test = (self.history.get(name, [])[-SETTLED_EPOCHS:] for name in ("accuracy", "val_accuracy"))
+        return len(train) == SETTLED_EPOCHS and max(train) - min(train) <= 1e-4 and max(test) - min(test) <= 1e-3
+
+
+class _Epochs(keras.callbacks.Callback):
+    """What happens around each epoch: learning rate, order of the examples, history, checkpoint, reasons to stop."""
+
+    def __init__(self, run, train):
+        super().__init__()
+        self.run, self.train = run, train
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+        self.train.set_epoch(epoch)
+        self.model.optimizer.learning_rate = self.run.learning_rate * LEARNING_RATE_DECAY**epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise SystemExit(f"\nThe loss has become {logs['loss']}: training has diverged. Nothing was saved. Try a "
+                             f"--learning-rate below {self.run.learning_rate:g}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        values = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        values["seconds"] = time.perf_counter() - self.began
+        for name, value in values.items():
+            self.run.history.setdefault(name, []).append(value)
+        self.run.write_checkpoint(self.model)
+        if self.run._settled():
+            print(f"\nStopping early: the accuracies have stood still for {SETTLED_EPOCHS} epochs")
+            self.model.stop_training = True
+
+
+def _parser(doc, defaults):
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def add(name, kind, text):
+        default = defaults.get(name.replace("-", "_"))
+        if default is not None:
+            text += f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
+        parser.add_argument("--" + name, type=kind, default=default, help=text, metavar=kind.__name__.upper())
+
+    add("epochs", _number("N", int, 1), "passes over the training set")
+    add("batch-size", _number("N", int, 1), "examples in a step")
+    add("learning-rate", _number("X", float, 0, above=True),
+        f"of the first epoch, times {LEARNING_RATE_DECAY} after each")
+    if "weight_decay" in defaults:
+        add("weight-decay", _number("X", float, 0), "coefficient of the L2 penalty on every kernel")
+    if "label_noise" in defaults:
+        add("label-noise", _number("P", float, 0, 1), "probability that a training label is drawn at random")
+    add("seed", _number("N", int, 0, 2**32 - 1), "of weights, order, crops and random labels")
+    parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default=defaults["precision"],
+                        help=f"of the training; what is saved is float32 (default: {defaults['precision']})")
+    parser.add_argument("--dataset", choices=[defaults["dataset"], "synthetic"], default=defaults["dataset"],
+                        help="synthetic: generated here in a second, for a first look")
+    parser.add_argument("--data", type=Path, metavar="FOLDER",
+                        help="where the data set is (default: data/ if it is there, else downloaded)")
+    add("limit", _number("N", int, 1), "train on the first N examples only")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to save (default: beside the script)")
+    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever an interrupted run left")
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="also write logs for TensorBoard there")
+    return parser
+
+
+def _number(metavar, kind, low, high=math.inf, above=False):
+    """A type for argparse: a number from `low` (or above it) to `high`."""
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if low <= value <= high and not (above and value == low) and value != math.inf:
+            return value
+        wanted = "a whole number" if kind is int else "a number"
+        bounds = f"above {low}" if above else f"of {low} or more" if high == math.inf else f"from {low} to {high}"
+        raise argparse.ArgumentTypeError(f"{text} is not {wanted} {bounds}")
+    parse.__name__ = metavar
+    return parse
+
+
+def _probe(model):
+    """Inputs and the model's outputs for them, by which whoever loads the model can tell that it is the same."""
+    inputs = np.random.RandomState(0).standard_normal((4, *model.input_shape[1:])).astype(np.float32)
+    return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}
+
+
+def _versions():
+    versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
+                "h5py": h5py.__version__}
+    backend = keras.backend.backend()
+    return versions | {backend: __import__(backend).__version__}
+
+
+def _machine():
+    try:
+        processor = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    except (OSError, StopIteration):
+        processor = platform.processor()
+    return {"system": platform.system(), "processor": processor, "cores": os.cpu_count(),
+            "devices": [str(device) for device in keras.distribution.list_devices()]}

@@ -1,0 +1,74 @@
+"""The picture of a run."""
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # draws into files, on machines without a screen too
+from common import files  # noqa: E402
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+TRAIN, TEST = "tab:blue", "tab:orange"
+
+
+def curves(run, path):
+    """Draws accuracy and loss over the epochs, train and test, beside the paper's values.
+
+    Args:
+        run: dict as of `record.read`.
+        path: pathlib.Path of the .png; it is whole or absent.
+    """
+    history = run["history"]
+    epochs = range(1, len(history["loss"]) + 1)
+    marker = "o" if len(epochs) == 1 else None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+
+    left.plot(epochs, 100 * np.asarray(history["accuracy"]), color=TRAIN, marker=marker, label="train")
+    left.plot(epochs, 100 * np.asarray(history["val_accuracy"]), color=TEST, marker=marker, label="test")
+    if "paper_train" in run:
+        left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
+        left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
+    left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
+
+    right.plot(epochs, history["loss"], color=TRAIN, marker=marker, label="train")
+    right.plot(epochs, history["val_loss"], color=TEST, marker=marker, label="test")
+    # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
+    right.set(xlabel="epoch", ylabel="loss", yscale="log")
+
+    for axes in left, right:
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=11)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.suptitle(f"{run['title']}\n"
+                    f"{100 * run['train_accuracy']:.2f} % train, {100 * run['test_accuracy']:.2f} % test", fontsize=14)
+    save(figure, path)
+
+
+def save(figure, path):
+    """Writes a figure as a .png that is whole or absent, and the same bytes for the same figure."""
+    with files.replacing(path) as part:
+        figure.savefig(part, dpi=100, metadata={"Software": None})
+    plt.close(figure)
+
+
+def random_labels(runs, path):
+    """Draws, in one picture, how the networks fit random labels: training accuracy up, test accuracy at chance.
+
+    Args:
+        runs: list of dicts as of `record.read`; those without random labels are left out.
+        path: pathlib.Path of the .png; it is whole or absent.
+    """
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    runs = [run for run in runs if run["settings"].get("label_noise") == 1]
+    for number, run in enumerate(runs):
+        name = run["title"].split(" on ")[0]
+        epochs = range(1, len(run["history"]["loss"]) + 1)
+        axes.plot(epochs, 100 * run["history"]["accuracy"], color=f"C{number}", label=f"{name}, train")
+        axes.plot(epochs, 100 * run["history"]["val_accuracy"], color=f"C{number}", linestyle="--",
+                  label=f"{name}, test")
+    axes.axhline(10, color="grey", linestyle=":", label="chance")
+    axes.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
+    axes.set_title("CIFAR-10 with random training labels: fitted all the same", fontsize=14)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=11, loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, path)

@@ -1,0 +1,81 @@
+"""Draws Results/ and every table of the READMEs anew, from the .h5 files alone.
+
+    python -m common.results
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from common import files, plot, record
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Script (without .py), picture in Results/, and what the script collection of 2017 had reached, train and test in %.
+# In the order of the paper's Table 1.
+CIFAR10 = [
+    ("MLP3/cifar10_keras_mlp3_wd", "MLP3_Cifar10_wd", (95.6, 52.5)),
+    ("MLP3/cifar10_keras_mlp3", "MLP3_Cifar10", (95.7, 51.9)),
+    ("MLP3/cifar10_keras_mlp3_rand", "MLP3_Cifar10_rand_labels", (97.3, 9.9)),
+    ("MLP1/cifar10_keras_mlp_wd", "MLP1_Cifar10_wd", (91.5, 53.2)),
+    ("MLP1/cifar10_keras_mlp", "MLP1_Cifar10", (94.0, 51.7)),
+    ("MLP1/cifar10_keras_mlp_rand", "MLP1_Cifar10_rand_labels", (89.6, 9.9)),
+]
+
+
+def table(rows, readme):
+    """Makes the Markdown table of the rows that have been trained, with links that work from `readme`.
+
+    Args:
+        rows: list of (script, picture, figures of 2017), as CIFAR10.
+        readme: pathlib.Path of the file the table is for.
+    """
+    up = "" if readme.parent == ROOT else "../"
+    lines = ["| network | random crop | weight decay | train | test | paper, train | paper, test | 2017, train "
+             "| 2017, test | epochs | minutes | files |",
+             "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+    for script, picture, old in rows:
+        run = record.read(ROOT / (script + ".h5"))
+        settings = run["settings"]
+        network = re.sub(" on CIFAR-10|, random crop|, weight decay", "", run["title"])
+        paths = {"script": script + ".py", "model": script + ".h5", "picture": f"Results/{picture}.png"}
+        cells = [network,
+                 "yes" if settings["random_crop"] else "no", f"{settings.get('weight_decay', 0):g}",
+                 f"**{100 * run['train_accuracy']:.2f}**", f"**{100 * run['test_accuracy']:.2f}**",
+                 f"{run['paper_train']:.2f}", f"{run['paper_test']:.2f}",
+                 *(f"{value:.1f}" if value else "-" for value in old),
+                 str(len(run["history"]["loss"])), f"{run['seconds'] / 60:.1f}",
+                 ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def fill(readme, rows):
+    """Puts the table of `rows` between the marks <!-- results --> and <!-- end of results --> of a README."""
+    text = readme.read_text()
+    begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    with files.replacing(readme) as part:
+        part.write_text(before + begin + table(rows, readme) + end + after)
+
+
+def trained(rows):
+    """The rows whose .h5 is there."""
+    return [row for row in rows if (ROOT / (row[0] + ".h5")).exists()]
+
+
+def main():
+    rows = trained(CIFAR10)
+    for script, picture, _ in rows:
+        plot.curves(record.read(ROOT / (script + ".h5")), ROOT / "Results" / (picture + ".png"))
+    plot.random_labels([record.read(ROOT / (script + ".h5")) for script, _, _ in rows],
+                       ROOT / "Results" / "Random_labels.png")
+    fill(ROOT / "Results" / "README.md", rows)
+    for folder in sorted({script.split("/")[0] for script, _, _ in rows}):
+        fill(ROOT / folder / "README.md", [row for row in rows if row[0].startswith(folder + "/")])
+    print(f"Drew {len(rows)} pictures and their tables from the .h5 files")
+
+
+if __name__ == "__main__":
+    main()

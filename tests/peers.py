@@ -1,0 +1,126 @@
+"""The networks of the collection in PyTorch, as its users would write them: what the benchmark measures us against."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+MOMENTUM = 0.9
+
+
+def mlp(hidden_layers):
+    """`hidden_layers` layers of 512 units; pictures come flat or not."""
+    layers = [nn.Flatten()]
+    for inputs in [2352, 512, 512][:hidden_layers]:
+        layers += [nn.Linear(inputs, 512), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(512, 10))
+
+
+class SamePool(nn.Module):
+    """3x3 max-pooling with stride 2, padded as TensorFlow's "same" on even sizes: at the far edges alone."""
+
+    def forward(self, x):
+        return functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)
+
+
+def alexnet():
+    def norm():
+        # PyTorch divides alpha by the number of channels summed.
+        return nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
+
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 5, padding=2), nn.ReLU(), SamePool(), norm(),
+        nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), norm(), SamePool(),
+        nn.Flatten(), nn.Linear(3136, 384), nn.ReLU(), nn.Linear(384, 192), nn.ReLU(), nn.Linear(192, 10))
+
+
+class Conv(nn.Sequential):
+    """Convolution, batch normalization with an offset and no scale, relu."""
+
+    def __init__(self, inputs, filters, size, stride=1):
+        norm = nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01)
+        norm.weight.requires_grad_(False)
+        super().__init__(nn.Conv2d(inputs, filters, size, stride, padding=size // 2 if stride == 1 else 0, bias=False),
+                         norm, nn.ReLU(inplace=True))
+
+
+class Inception(nn.Module):
+    def __init__(self, inputs, filters_1x1, filters_3x3):
+        super().__init__()
+        self.one, self.three = Conv(inputs, filters_1x1, 1), Conv(inputs, filters_3x3, 3)
+
+    def forward(self, x):
+        return torch.cat([self.one(x), self.three(x)], 1)
+
+
+class Downsample(nn.Module):
+    def __init__(self, inputs, filters):
+        super().__init__()
+        self.conv, self.pool = Conv(inputs, filters, 3, 2), SamePool()
+
+    def forward(self, x):
+        return torch.cat([self.conv(functional.pad(x, (0, 1, 0, 1))), self.pool(x)], 1)
+
+
+def inception():
+    return nn.Sequential(
+        Conv(3, 96, 3), Inception(96, 32, 32), Inception(64, 32, 48), Downsample(80, 80),
+        Inception(160, 112, 48), Inception(160, 96, 64), Inception(160, 80, 80), Inception(160, 48, 96),
+        Downsample(144, 96), Inception(240, 176, 160), Inception(336, 176, 160),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(336, 10))
+
+
+NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alexnet, "Mini Inception": inception}
+
+
+def with_weights_of(keras_model, network):
+    """Gives a network the weights of its Keras twin: same layers in the same order, kernels transposed."""
+    ours = [layer for layer in keras_model.layers if layer.weights]
+    theirs = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm2d)]
+    with torch.no_grad():
+        for our, their in zip(ours, theirs, strict=True):
+            values = [torch.tensor(value) for value in our.get_weights()]
+            if isinstance(their, nn.BatchNorm2d):
+                their.bias.copy_(values[0])
+            elif isinstance(their, nn.Conv2d):
+                their.weight.copy_(values[0].permute(3, 2, 0, 1))
+            else:
+                their.weight.copy_(values[0].T)
+            if not isinstance(their, nn.BatchNorm2d) and their.bias is not None:
+                their.bias.copy_(values[1])
+    # Between convolution and dense layer the pictures lie (channels, height, width) here, (height, width, channels) there.
+    for before, after in zip(theirs, theirs[1:], strict=False):
+        if isinstance(before, nn.Conv2d) and isinstance(after, nn.Linear) and after.in_features != before.out_channels:
+            side = int((after.in_features / before.out_channels)**0.5)
+            with torch.no_grad():
+                after.weight.copy_(after.weight.reshape(-1, side, side, before.out_channels).permute(0, 3, 1, 2)
+                                   .reshape(after.weight.shape))
+    return network
+
+
+def trainer(network, images, labels, batch_size, learning_rate, precision, compiled):
+    """Makes a function that trains one epoch, over inputs in memory, and returns its mean loss.
+
+    Args:
+        images: float32 of shape (n, height, width, 3); labels: int64 of shape (n,).
+        precision: "float32", or "bfloat16" for autocast.
+        compiled: whether torch.compile translates the network.
+    """
+    network = network.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], learning_rate, momentum=MOMENTUM,
+                                fused=True)
+    forward = torch.compile(network) if compiled else network
+    images = images.permute(0, 3, 1, 2)  # seen as (n, 3, height, width), lying in memory as channels_last
+
+    def epoch():
+        total = torch.zeros(())
+        order = torch.randperm(len(images))
+        for batch in order.split(batch_size):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+                loss = functional.cross_entropy(forward(images[batch]).float(), labels[batch])
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(batch)
+        return float(total / len(images))
+
+    return epoch

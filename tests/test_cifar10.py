@@ -1,0 +1,225 @@
+"""The data: reading, standardization, crops, order, random labels, and all that can be wrong with a data folder."""
+
+import io
+import pickle
+import types
+
+from common import cifar10, labels, synthetic
+
+import numpy as np
+import pytest
+from conftest import write_batches
+
+
+def asked(**changes):
+    """What cifar10.load looks at of a Run."""
+    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "label_noise": None,
+                                     "batch_size": 8, "seed": 0, "settings": {}} | changes))
+
+
+def test_standardization_is_tensorflows():
+    tensorflow = pytest.importorskip("tensorflow")
+    images = np.random.RandomState(0).randint(0, 256, (16, 28, 28, 3)).astype(np.uint8)
+    images[0] = 7  # a picture without any contrast
+    images[1] = 7
+    images[1, 0, 0, 0] = 8
+    theirs = tensorflow.image.per_image_standardization(images / np.float32(255)).numpy()
+    ours = cifar10.standardize(images)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_pictures_are_read_as_stored(tiny_cifar10):
+    (images, numbers), (test_images, test_numbers) = cifar10.read(tiny_cifar10)
+    assert images.shape == (100, 32, 32, 3) and test_images.shape == (20, 32, 32, 3)
+    stored = pickle.loads((tiny_cifar10 / "data_batch_2").read_bytes())
+    assert numbers[20:40].tolist() == stored[b"labels"]
+    # The planes red, green and blue of 32 rows each: row 1, column 2, green.
+    assert images[25, 1, 2, 1] == stored[b"data"][5, 1024 + 32 + 2]
+
+
+def test_folder_above_will_do_too(tiny_cifar10):
+    np.testing.assert_array_equal(cifar10.read(tiny_cifar10.parent)[0][0], cifar10.read(tiny_cifar10)[0][0])
+
+
+def test_central_window():
+    images = np.arange(2 * 32 * 32 * 3, dtype=np.uint32).reshape(2, 32, 32, 3).astype(np.uint8)
+    pictures = cifar10.Pictures(images, np.zeros(2, np.int32), 2)
+    np.testing.assert_array_equal(pictures[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
+
+
+def test_random_crop_draws_a_window_per_picture_anew_each_epoch():
+    images = np.random.RandomState(0).randint(0, 256, (300, 32, 32, 3)).astype(np.uint8)
+    pictures = cifar10.Pictures(images, np.arange(300, dtype=np.int32), 300, random_crop=True, shuffle_seed=0)
+
+    def windows(epoch):
+        pictures.set_epoch(epoch)
+        batch, rows = pictures[0]
+        found = {}
+        for picture, row in zip(batch, rows, strict=True):
+            fits = [(top, left) for top in range(5) for left in range(5) if np.array_equal(
+                picture, cifar10.standardize(images[row:row + 1, top:top + 28, left:left + 28])[0])]
+            found[row] = fits[0]
+        return [found[row] for row in range(300)]
+
+    first, second = windows(0), windows(1)
+    assert len(set(first)) == 25, "every one of the 5 x 5 windows is drawn"
+    assert np.mean([a == b for a, b in zip(first, second, strict=True)]) < 0.1
+    assert windows(0) == first, "a resumed training must see the same windows"
+
+
+def test_every_epoch_has_every_picture_once_in_another_order():
+    pictures = cifar10.Pictures(np.zeros((50, 32, 32, 3), np.uint8), np.arange(50, dtype=np.int32), 8, shuffle_seed=3)
+
+    def order(epoch):
+        pictures.set_epoch(epoch)
+        return np.concatenate([pictures[k][1] for k in range(len(pictures))]).tolist()
+
+    assert sorted(order(0)) == sorted(order(1)) == list(range(50))
+    assert order(0) != order(1)
+    assert order(1) == order(1)
+    in_order = pictures.as_tested()
+    assert in_order[0][1].tolist() == list(range(50))
+
+
+def test_evaluation_ignores_the_random_crop():
+    images = np.random.RandomState(0).randint(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    pictures = cifar10.Pictures(images, np.zeros(5, np.int32), 5, random_crop=True, shuffle_seed=0)
+    np.testing.assert_array_equal(pictures.as_tested()[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
+
+
+# Random labels
+
+EXAMPLES = np.random.RandomState(0).randint(0, 256, (20000, 12)).astype(np.uint8)
+TRUE = np.random.RandomState(1).randint(0, 10, 20000).astype(np.int32)
+
+
+@pytest.mark.parametrize("probability", [0, 0.3, 0.5, 1])
+def test_corruption_rate_and_chance_agreement(probability):
+    fitted = labels.corrupt(TRUE, EXAMPLES, probability, seed=0)
+    # A corrupted label comes out true one time in ten; five standard deviations of slack.
+    expected = 1 - 0.9 * probability
+    slack = 5 * np.sqrt(expected * (1 - expected) / len(TRUE))
+    assert abs(np.mean(fitted == TRUE) - expected) <= slack
+
+
+def test_random_labels_are_uniform_and_independent_of_the_true_ones():
+    fitted = labels.corrupt(TRUE, EXAMPLES, 1, seed=0)
+    counts = np.histogram2d(TRUE, fitted, bins=(10, 10))[0]
+    assert fitted.dtype == TRUE.dtype
+    expected = np.outer(counts.sum(axis=1), np.full(10, 0.1))
+    # Chi-squared with 90 degrees of freedom: mean 90, standard deviation 13.4.
+    assert ((counts - expected)**2 / expected).sum() < 90 + 5 * 13.4
+
+
+def test_random_labels_are_the_same_everywhere():
+    """These very labels were fitted by the published models: they must never change."""
+    assert labels.corrupt(TRUE[:12], EXAMPLES[:12], 1, seed=0).tolist() == [4, 4, 8, 7, 9, 8, 9, 1, 6, 2, 4, 9]
+    assert labels.corrupt(TRUE[:12], EXAMPLES[:12], 1, seed=1).tolist() == [5, 9, 0, 3, 6, 3, 2, 6, 2, 9, 8, 7]
+
+
+def test_a_label_belongs_to_its_example_not_to_its_place():
+    fitted = labels.corrupt(TRUE, EXAMPLES, 0.7, seed=5)
+    np.testing.assert_array_equal(labels.corrupt(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
+
+
+def test_more_noise_keeps_the_labels_already_corrupted():
+    some, more = (labels.corrupt(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
+    changed = some != TRUE
+    np.testing.assert_array_equal(some[changed], more[changed])
+
+
+def test_load_gives_random_labels_for_training_and_true_ones_for_testing(tiny_cifar10):
+    (_, _), (_, true) = cifar10.read(tiny_cifar10)
+    run = asked(data=tiny_cifar10, label_noise=1.0)
+    train, test = cifar10.load(run)
+    assert test.labels.tolist() == true.tolist()
+    assert np.mean(train.labels == cifar10.read(tiny_cifar10)[0][1]) < 0.4
+    assert run.settings == {"random_crop": False}
+
+
+# Generated pictures
+
+def test_generated_pictures_are_the_same_every_time():
+    (images, numbers), (test_images, _) = synthetic.pictures()
+    again = synthetic.pictures()
+    assert images.shape == (synthetic.TRAINING, 32, 32, 3) and test_images.shape == (synthetic.TEST, 32, 32, 3)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, again[0][0])
+    assert set(numbers.tolist()) == set(range(10))
+
+
+def test_load_says_that_pictures_are_generated(capsys):
+    cifar10.load(asked(dataset="synthetic"))
+    assert "Synthetic" in capsys.readouterr().out
+
+
+# What can be wrong with a data folder
+
+def refused(folder):
+    with pytest.raises(SystemExit) as refusal:
+        cifar10.read(folder)
+    sentence = str(refusal.value)
+    assert "--data" in sentence, "it says what to do"
+    return sentence
+
+
+def test_missing_folder(tmp_path):
+    assert "does not exist" in refused(tmp_path / "no such folder")
+
+
+def test_empty_folder(tmp_path):
+    assert "data_batch_1 is missing" in refused(tmp_path)
+
+
+def test_truncated_batch(tiny_cifar10):
+    path = tiny_cifar10 / "data_batch_4"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert str(path) in refused(tiny_cifar10)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", bytes(1000), b"\x80\x02}q\x00."],
+                         ids=["empty", "a web page", "zeros", "another pickle"])
+def test_no_batch(tiny_cifar10, content):
+    (tiny_cifar10 / "test_batch").write_bytes(content)
+    assert "test_batch is no CIFAR-10 batch" in refused(tiny_cifar10)
+
+
+def test_pickle_that_would_run_code_does_not_run(tiny_cifar10, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "it ran"), "w")
+
+    stream = io.BytesIO()
+    pickle.dump({b"data": Evil(), b"labels": [0]}, stream, protocol=2)
+    (tiny_cifar10 / "data_batch_1").write_bytes(stream.getvalue())
+    assert "it asks to run" in refused(tiny_cifar10)
+    assert not (tmp_path / "it ran").exists()
+
+
+@pytest.mark.parametrize("wrong", [[10] + [0] * 19, [-1] + [0] * 19])
+def test_labels_out_of_range(tmp_path, wrong):
+    assert "outside 0 to 9" in refused(write_batches(tmp_path / "cifar-10-batches-py", labels=wrong))
+
+
+@pytest.mark.parametrize("changes", [{"labels": [0] * 7}, {"labels": ["cat"] * 20}, {"data": [1, 2, 3]},
+                                     {"data": np.zeros((20, 3072))}, {"labels": [], "data": np.zeros((0, 3072), "u1")}])
+def test_batch_of_another_form(tmp_path, changes):
+    assert "data_batch_3" in refused(write_batches(tmp_path / "cifar-10-batches-py", **changes))
+
+
+def test_no_network(tmp_path, monkeypatch):
+    def unreachable():
+        raise Exception("URL fetch failure on https://...: None -- [Errno -2] Name or service not known")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cifar10, "__file__", str(tmp_path / "common" / "cifar10.py"))  # no data/ beside it
+    monkeypatch.setattr(cifar10.keras.datasets.cifar10, "load_data", unreachable)
+    assert "network" in refused(None)
+
+
+def test_limit_beyond_the_data(tiny_cifar10):
+    with pytest.raises(SystemExit, match="--limit 101 .* 100 training pictures"):
+        cifar10.load(asked(data=tiny_cifar10, limit=101))
+    train, test = cifar10.load(asked(data=tiny_cifar10, limit=30))
+    assert len(train.labels) == 30 and len(test.labels) == 20

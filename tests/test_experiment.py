@@ -1,0 +1,286 @@
+"""Running a script: what a copy does, interruptions, and one clear sentence for every mistake."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from common import experiment, record
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, one_sentence, run
+
+SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
+QUICK = ["--dataset", "synthetic", "--limit", "200"]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of a script, outside the repository, in a folder with a space, run from yet another folder."""
+    folder = tmp_path_factory.mktemp("my experiments") / "second try"
+    folder.mkdir()
+    shutil.copy(SCRIPT, folder / "my_mlp.py")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    process = run(folder / "my_mlp.py", *QUICK, "--epochs", "3", "--tensorboard", folder / "logs", cwd=elsewhere)
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+def test_a_copy_saves_beside_itself(copied):
+    folder, process = copied
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert names == {"my_mlp.py", "logs", "my_mlp--synthetic--limit-200--epochs-3.h5",
+                     "my_mlp--synthetic--limit-200--epochs-3.png"}
+    assert "Synthetic" in process.stdout
+
+
+def test_nothing_of_the_training_is_left_behind(copied):
+    assert not list(copied[0].glob(".*.npz")) and not list(copied[0].glob(".*.part.*"))
+
+
+def test_the_file_tells_the_run(copied):
+    told = record.read(copied[0] / "my_mlp--synthetic--limit-200--epochs-3.h5")
+    assert told["title"] == "MLP 1x512 on CIFAR-10, random labels (synthetic, limit-200, epochs-3)"
+    assert told["settings"] == {"dataset": "synthetic", "limit": 200, "epochs": 3, "batch_size": 64, "seed": 0,
+                                "learning_rate": 0.01, "precision": "float32", "label_noise": 1, "random_crop": False}
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} == set(told["history"])
+    np.testing.assert_allclose(told["history"]["learning_rate"], [0.01, 0.0095, 0.009025], rtol=1e-6)
+    assert told["history"]["val_accuracy"][-1] == pytest.approx(told["test_accuracy"], abs=2e-3)
+    assert (told["paper_train"], told["paper_test"]) == (99.34, 10.61)
+    assert {"python", "keras", "numpy", "h5py", "tensorflow"} <= set(told["versions"])
+    assert told["machine"]["processor"]
+
+
+def test_tensorboard_logs_on_request(copied):
+    assert list((copied[0] / "logs").rglob("events.out.tfevents.*"))
+
+
+# Interruptions
+
+STEM = "cifar10_keras_mlp_rand--synthetic--epochs-12"
+
+
+def options(folder):
+    return ["--dataset", "synthetic", "--epochs", "12", "--out", folder]
+
+
+def interrupt(folder, with_signal):
+    """Starts a training, sends it a signal once an epoch is behind it, and returns its status and what it said."""
+    process = subprocess.Popen([sys.executable, SCRIPT, *options(folder)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (folder / f".{STEM}.checkpoint.npz").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(with_signal)
+    _, said = process.communicate(timeout=60)
+    assert not (folder / (STEM + ".h5")).exists(), "it was to be interrupted before its end"
+    return process.returncode, said
+
+
+def assert_same_run(path, expected):
+    """History and weights are equal to the last bit."""
+    one, other = record.read(path), record.read(expected)
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+        np.testing.assert_array_equal(one["history"][name], other["history"][name])
+
+    def weights(path):
+        with h5py.File(path) as file:
+            found = {}
+            file["model_weights"].visititems(
+                lambda name, item: found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None)
+            return found
+
+    one, other = weights(path), weights(expected)
+    assert one.keys() == other.keys() and len(one) == 4
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    assert run(SCRIPT, *options(folder)).returncode == 0
+    return folder / (STEM + ".h5")
+
+
+def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, uninterrupted):
+    interrupt(tmp_path, signal.SIGKILL)
+    resumed = run(SCRIPT, *options(tmp_path))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming: " in resumed.stdout and "going on from epoch" in resumed.stdout
+    assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, uninterrupted):
+    status, said = interrupt(tmp_path, signal.SIGINT)
+    assert status == 1 and "Traceback" not in said
+    assert "of 12 epochs. Run the same command again to go on" in said
+    assert run(SCRIPT, *options(tmp_path)).returncode == 0
+    assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
+
+
+WRITE = """
+import os, pathlib, resource, signal, sys
+import numpy as np
+from common import record
+import keras
+path, how = pathlib.Path(sys.argv[1]), sys.argv[2]
+if how == "killed":
+    os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+else:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
+record.write(path, model, {"history": {"loss": np.zeros(3)}})
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "disk full"])
+def test_a_save_that_fails_leaves_the_earlier_file_whole(tmp_path, how):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"the earlier file")
+    process = subprocess.run([sys.executable, "-c", WRITE, path, how], capture_output=True, text=True, cwd=ROOT)
+    assert path.read_bytes() == b"the earlier file"
+    if how == "killed":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert "could not be written" in one_sentence(process)
+        assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
+
+
+def test_full_disk_in_training(tmp_path):
+    resource = pytest.importorskip("resource")
+    process = run(SCRIPT, *options(tmp_path),
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000)))
+    assert "could not be written" in one_sentence(process)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+def test_loss_that_becomes_nan(tmp_path):
+    process = run(SCRIPT, *options(tmp_path), "--learning-rate", "1e6")
+    assert "diverged" in one_sentence(process) and "--learning-rate" in process.stderr
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+# Mistakes on the command line, in this process: nothing is trained.
+
+def start(monkeypatch, *options):
+    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, options)])
+    return experiment.start(SCRIPT, "MLP.", epochs=5, batch_size=32, learning_rate=0.1, label_noise=1.0)
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--epochs", "0"], "--epochs: 0 is not a whole number of 1 or more"),
+    (["--epochs", "-3"], "--epochs: -3 is not"),
+    (["--epochs", "x"], "--epochs: x is not"),
+    (["--epochs", "1.5"], "--epochs: 1.5 is not"),
+    (["--batch-size", "0"], "--batch-size: 0 is not"),
+    (["--limit", "0"], "--limit: 0 is not"),
+    (["--label-noise", "1.5"], "--label-noise: 1.5 is not a number from 0 to 1"),
+    (["--label-noise", "nan"], "--label-noise: nan is not"),
+    (["--learning-rate", "0"], "--learning-rate: 0 is not a number above 0"),
+    (["--learning-rate", "inf"], "--learning-rate: inf is not"),
+    (["--seed", "-1"], "--seed: -1 is not"),
+    (["--precision", "float8"], "--precision"),
+    (["--dataset", "mnist"], "--dataset"),
+])
+def test_bad_option(monkeypatch, capsys, options, says):
+    with pytest.raises(SystemExit) as refusal:
+        start(monkeypatch, *options)
+    assert refusal.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def refused(monkeypatch, *options):
+    with pytest.raises(SystemExit) as refusal:
+        start(monkeypatch, *options)
+    return str(refusal.value)
+
+
+def test_missing_output_folder(monkeypatch, tmp_path):
+    assert "cannot be written to" in refused(monkeypatch, "--out", tmp_path / "nowhere")
+
+
+def test_read_only_output_folder(monkeypatch, tmp_path):
+    tmp_path.chmod(0o555)
+    read_only = "/proc" if os.access(tmp_path, os.W_OK) else tmp_path  # root may write anywhere but there
+    assert "--out" in refused(monkeypatch, "--out", read_only)
+
+
+def test_the_same_run_twice_at_once(monkeypatch, tmp_path):
+    first = start(monkeypatch, "--out", tmp_path)
+    assert "another process" in refused(monkeypatch, "--out", tmp_path)
+    start(monkeypatch, "--out", tmp_path, "--seed", "1")  # another run, other files
+    first.lock.close()
+    start(monkeypatch, "--out", tmp_path)
+
+
+def test_a_mistake_as_the_user_sees_it(tmp_path):
+    process = run(SCRIPT, "--data", tmp_path / "no such folder", "--out", tmp_path)
+    assert "does not exist" in one_sentence(process)
+
+
+# Checkpoints that cannot be gone on from
+
+def small_model(units=3):
+    keras.utils.clear_session()  # so that names are those of a fresh process
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    return model
+
+
+@pytest.fixture
+def checkpointed(monkeypatch, tmp_path):
+    """A run that has written a checkpoint after two epochs."""
+    run = start(monkeypatch, "--out", tmp_path)
+    run.history = {"loss": [2.0, 1.0]}
+    run.write_checkpoint(small_model())
+    return run
+
+
+def test_a_checkpoint_of_other_settings(checkpointed):
+    assert checkpointed._resume(small_model()) == 2
+    with pytest.raises(SystemExit, match="of other settings.*--fresh"):
+        checkpointed._resume(small_model(units=4))
+    assert checkpointed.checkpoint.exists(), "it is the user's to discard"
+
+
+def test_more_epochs_go_on_from_the_checkpoint(checkpointed):
+    checkpointed.settings["epochs"] = 50
+    assert checkpointed._resume(small_model()) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-30],
+                                    lambda content: content[:200] + b"\x00\xff" + content[202:]],
+                         ids=["empty", "cut off", "two bytes changed"])
+def test_a_damaged_checkpoint(checkpointed, damage):
+    content = damage(checkpointed.checkpoint.read_bytes())
+    checkpointed.checkpoint.write_bytes(content)
+    with pytest.raises(SystemExit, match="damaged.*--fresh"):
+        checkpointed._resume(small_model())
+    assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"
+
+
+def test_fresh_discards_the_checkpoint(checkpointed, monkeypatch, tmp_path):
+    checkpointed.lock.close()
+    run = start(monkeypatch, "--out", tmp_path, "--fresh")
+    assert run._resume(small_model()) == 0
+
+
+# Stopping early
+
+@pytest.mark.parametrize("train, test, settled", [
+    ([1.0] * 10, [0.5] * 10, True),
+    ([1.0] * 9, [0.5] * 9, False),
+    ([0.0995, 0.1012] * 5, [0.1] * 10, False),  # random labels, before the network takes off
+    ([1.0] * 10, [0.5] * 9 + [0.502], False),
+    ([0.9] * 5 + [1.0] * 10, [0.4] * 5 + [0.5] * 10, True),
+])
+def test_stops_when_nothing_moves_any_more(monkeypatch, tmp_path, train, test, settled):
+    run = start(monkeypatch, "--out", tmp_path)
+    run.history = {"accuracy": train, "val_accuracy": test}
+    assert run._settled() is settled

@@ -1,0 +1,76 @@
+"""What is published: every committed .h5, the tables, the pictures."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+from common import record, results
+
+import pytest
+from conftest import ROOT, every_script
+
+MODELS = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
+PUBLISHED = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+
+LOAD = """
+import sys
+import keras, numpy, h5py
+from common import layers
+for path in sys.argv[1:]:
+    model = keras.models.load_model(path, compile=False)
+    with h5py.File(path) as file:
+        inputs, outputs = file["run/probe/inputs"][:], file["run/probe/outputs"][:]
+    numpy.testing.assert_allclose(model.predict(inputs, verbose=0), outputs, rtol=1e-3, atol=1e-3, err_msg=path)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}, path
+"""
+
+
+def test_published_models_predict_in_a_fresh_process_what_they_did():
+    process = subprocess.run([sys.executable, "-c", LOAD, *MODELS], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
+@PUBLISHED
+def test_published_run_is_that_of_its_script(model):
+    """Full real data, the script's own settings: what the script as committed would train."""
+    told = record.read(model)
+    script = model.with_suffix(".py").read_text()
+    assert told["settings"]["dataset"] == "cifar10" and told["settings"]["limit"] is None
+    for constant in "EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "WEIGHT_DECAY", "LABEL_NOISE":
+        found = re.search(rf"^{constant} = ([\d.e-]+)", script, re.MULTILINE)
+        assert told["settings"].get(constant.lower()) == (float(found[1]) if found else None), constant
+    paper = re.search(r"^PAPER = \(([\d.]+), ([\d.]+)\)", script, re.MULTILINE)
+    assert (told["paper_train"], told["paper_test"]) == (float(paper[1]), float(paper[2]))
+    assert model.with_suffix(".png").exists()
+    assert 1 <= len(told["history"]["loss"]) <= told["settings"]["epochs"]
+
+
+def test_every_script_has_its_row():
+    rows = {ROOT / (script + ".py") for script, _, _ in results.CIFAR10}
+    assert rows == set(every_script())
+
+
+def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
+    """Drawn anew in a copy, everything comes out as committed, the tables byte for byte."""
+    for path in [*MODELS, *ROOT.glob("*/README.md"), ROOT / "README.md"]:
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    (tmp_path / "Results").mkdir(exist_ok=True)
+    results.main()
+    for path in ROOT.glob("*/README.md"):
+        assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+    drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
+    assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
+
+
+@pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),
+                         ids=lambda path: path.parent.name)
+def test_links_lead_somewhere(readme):
+    links = re.findall(r"\]\(([^)#]+)\)|<img [^>]*src=\"([^\"]+)\"", readme.read_text())
+    assert links
+    for link in (a or b for a, b in links):
+        if not link.startswith("http"):
+            assert (readme.parent / link.replace("%20", " ")).exists(), f"{readme}: {link}"

@@ -1,0 +1,91 @@
+"""Every script: as a user runs it, what its model is, and what sets it apart from its neighbours."""
+
+import difflib
+import importlib.util
+import re
+
+from common import record
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, every_script, run
+
+PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178}  # paper, Table 1
+SCRIPTS = pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
+
+
+def module(script):
+    """A script, imported: its constants and build_model, nothing run."""
+    specification = importlib.util.spec_from_file_location(script.stem, script)
+    imported = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(imported)
+    return imported
+
+
+@SCRIPTS
+def test_parameter_count_is_the_papers(script):
+    model = module(script).build_model()
+    assert sum(weights.size for weights in model.get_weights()) == model.count_params()
+    assert sum(np.prod(variable.shape) for variable in model.trainable_variables) == PARAMETERS[script.parent.name]
+    assert model.input_shape == (None, 28, 28, 3) and model.output_shape == (None, 10)
+
+
+@SCRIPTS
+def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path):
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    published = {path: path.stat().st_mtime_ns for path in script.parent.glob("*.*")}
+    process = run(script, "--dataset", "synthetic", "--limit", "96", "--epochs", "1", "--out", folder, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    stem = script.stem + "--synthetic--limit-96--epochs-1"
+    assert {path.name for path in folder.glob("[!.]*")} == {stem + ".h5", stem + ".png"}
+    assert published == {path: path.stat().st_mtime_ns for path in script.parent.glob("*.*")}, "a trial touches nothing"
+
+    model, told = keras.models.load_model(folder / (stem + ".h5"), compile=False), record.read(folder / (stem + ".h5"))
+    np.testing.assert_allclose(model.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"],
+                               rtol=1e-3, atol=1e-4)
+    assert "synthetic" in told["title"] and told["settings"]["random_crop"] == ("rand_crop" in script.stem)
+    assert told["settings"].get("label_noise") == (1 if script.stem.endswith(("_rand", "_rand_labels")) else None)
+    assert ("weight_decay" in told["settings"]) == ("_wd" in script.stem)
+
+
+@SCRIPTS
+def test_help_shows_the_scripts_own_defaults(script, monkeypatch, capsys):
+    constants = module(script)
+    monkeypatch.setattr("sys.argv", [script.name, "--help"])
+    with pytest.raises(SystemExit):
+        constants.experiment.start(script, constants.__doc__, epochs=constants.EPOCHS, batch_size=constants.BATCH_SIZE,
+                                   learning_rate=constants.LEARNING_RATE, paper=constants.PAPER)
+    shown = capsys.readouterr().out
+    assert f"passes over the training set (default: {constants.EPOCHS})" in shown
+    assert f"(default: {constants.BATCH_SIZE})" in shown and f"(default: {constants.LEARNING_RATE:g})" in shown
+
+
+@SCRIPTS
+def test_is_in_its_folders_readme(script):
+    assert script.name in (script.parent / "README.md").read_text()
+
+
+@SCRIPTS
+def test_variants_differ_in_what_makes_the_variant(script):
+    """Settings that are not the variant's own are those of the folder's plain script, so that rows compare."""
+    plain = min((path for path in every_script() if path.parent == script.parent), key=lambda path: len(path.name))
+    code = [re.sub('(?s)^""".*?"""', "", path.read_text()).splitlines() for path in (plain, script)]
+    changed = [line[2:] for line in difflib.ndiff(*code) if line[0] in "+-" and line[2:].strip()]
+    variant = "PAPER|LABEL_NOISE|WEIGHT_DECAY|weight_decay|l2|random_crop|experiment.start"
+    assert not [line for line in changed if not re.search(variant, line)]
+
+
+def test_synthetic_pictures_can_be_learned(tmp_path):
+    process = run(ROOT / "MLP1" / "cifar10_keras_mlp.py", "--dataset", "synthetic", "--epochs", "3", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert record.read(tmp_path / "cifar10_keras_mlp--synthetic--epochs-3.h5")["test_accuracy"] > 0.5
+
+
+def test_the_first_look_of_the_readme(tmp_path):
+    """Random labels on generated pictures: fitted, and nothing learned."""
+    process = run(ROOT / "MLP1" / "cifar10_keras_mlp_rand.py", "--dataset", "synthetic", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    told = record.read(tmp_path / "cifar10_keras_mlp_rand--synthetic.h5")
+    assert told["train_accuracy"] > 0.99 and abs(told["test_accuracy"] - 0.1) < 0.03
