@@ -17,25 +17,20 @@ BATCH_SIZE = 128
 LEARNING_RATE = 0.1  # times 0.95 after every epoch
 
 
-def conv(x, filters, size, strides=1):
-    """Convolution, batch normalization, relu."""
-    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
-    x = BatchNormalization(scale=False)(x)
-    return layers.ReLU()(x)
-
-
-def inception(x, filters_1x1, filters_3x3):
-    """A 1x1 and a 3x3 convolution side by side."""
-    return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
-
-
-def downsample(x, filters):
-    """A 3x3 convolution and a 3x3 max-pooling side by side, both with stride 2."""
-    return layers.Concatenate()([conv(x, filters, 3, strides=2), layers.MaxPooling2D(3, strides=2, padding="same")(x)])
-
-
 def build_model():
     """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    def conv(x, filters, size, strides=1):
+        x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
+        x = BatchNormalization(scale=False)(x)
+        return layers.ReLU()(x)
+
+    def inception(x, filters_1x1, filters_3x3):
+        return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
+
+    def downsample(x, filters):
+        pool = layers.MaxPooling2D(3, strides=2, padding="same")
+        return layers.Concatenate()([conv(x, filters, 3, strides=2), pool(x)])
+
     inputs = keras.Input((28, 28, 3))
     x = conv(inputs, 96, 3)      # 28 x 28
     x = inception(x, 32, 32)

@@ -3,7 +3,12 @@
 Scripts import it before Keras, so that what stands here takes effect.
 """
 
+import importlib.util
 import os
 
 # TensorFlow's own log greets with lines about absent GPUs; what goes wrong reaches the user as an exception anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Keras asks for TensorFlow even where only JAX is installed.
+if not importlib.util.find_spec("tensorflow"):
+    os.environ.setdefault("KERAS_BACKEND", "jax")

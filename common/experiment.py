@@ -100,9 +100,7 @@ class Run:
                 damaged or of other settings.
         """
         self.train, self.test = train, test
-        model.steps_per_execution = STEPS_PER_EXECUTION
-        # On a CPU, TensorFlow's own kernels beat XLA's; JAX knows nothing else.
-        model.jit_compile = keras.backend.backend() == "jax"
+        make_fast(model)
         first_epoch = self._resume(model)
         callbacks = [_Epochs(self, train)]
         if self.tensorboard:
@@ -127,7 +125,7 @@ class Run:
         print("Evaluating the final weights on the training and the test set")
         train_loss, train_accuracy = final.evaluate(self.train.as_tested())
         test_loss, test_accuracy = final.evaluate(self.test)
-        run = {"title": self.title, "settings": self.settings, "versions": _versions(), "machine": _machine(),
+        run = {"title": self.title, "settings": self.settings, "versions": _versions(), "machine": machine(),
                "train_loss": train_loss, "train_accuracy": train_accuracy,
                "test_loss": test_loss, "test_accuracy": test_accuracy,
                "probe": _probe(final), "seconds": sum(self.history["seconds"]), "history": self.history}
@@ -202,6 +200,13 @@ class Run:
         """Whether nothing moves any more: both accuracies have stood still (0.01 % train, 0.1 % test)."""
         train, test = (self.history.get(name, [])[-SETTLED_EPOCHS:] for name in ("accuracy", "val_accuracy"))
         return len(train) == SETTLED_EPOCHS and max(train) - min(train) <= 1e-4 and max(test) - min(test) <= 1e-3
+
+
+def make_fast(model):
+    """Sets how a compiled model is executed, which changes nothing in what it computes."""
+    model.steps_per_execution = STEPS_PER_EXECUTION
+    # On a CPU, TensorFlow's own kernels beat XLA's; JAX knows nothing else.
+    model.jit_compile = keras.backend.backend() == "jax"
 
 
 class _Epochs(keras.callbacks.Callback):
@@ -293,7 +298,8 @@ def _versions():
     return versions | {backend: __import__(backend).__version__}
 
 
-def _machine():
+def machine():
+    """What this run computes on, for the record."""
     try:
         processor = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     except (OSError, StopIteration):

@@ -40,10 +40,10 @@ class LocalResponseNormalization(layers.Layer):
 
 
 class BatchNormalization(layers.BatchNormalization):
-    """Keras' batch normalization, computed on TensorFlow by its fused kernel, which makes the small Inception train
-    faster by a third.
+    """Keras' batch normalization, computed on TensorFlow by its fused kernel, which is faster.
 
-    It is left unregistered on purpose: under its own name, a saved model loads as Keras' own layer, without this module.
+    It is left unregistered on purpose: a saved model then names just "BatchNormalization", which Keras loads as its own
+    layer, without this module.
 
     Source: https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/fused_batch_norm
     """

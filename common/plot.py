@@ -34,6 +34,8 @@ def curves(run, path):
     right.plot(epochs, history["val_loss"], color=TEST, marker=marker, label="test")
     # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
     right.set(xlabel="epoch", ylabel="loss", yscale="log")
+    for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
+        which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
 
     for axes in left, right:
         axes.grid(alpha=0.3)

@@ -14,6 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # Script (without .py), picture in Results/, and what the script collection of 2017 had reached, train and test in %.
 # In the order of the paper's Table 1.
 CIFAR10 = [
+    ("Mini Inception/cifar10_tf_inception_wd_rand_crop", "Inception_Cifar10_wd_rand_crop", (98.9, 87.5)),
+    ("Mini Inception/cifar10_tf_inception_rand_crop", "Inception_Cifar10_rand_crop", (98.8, 87.0)),
+    ("Mini Inception/cifar10_tf_inception_wd", "Inception_Cifar10_wd", (99.2, 83.4)),
+    ("Mini Inception/cifar10_tf_inception", "Inception_Cifar10", (98.9, 83.8)),
+    ("Mini Inception/cifar10_tf_inception_rand_labels", "Inception_Cifar10_rand_labels", (None, None)),
+    ("Mini Inception/cifar10_tf_inception_no_bn_wd", "Inception_Cifar10_no_bn_wd", (None, None)),
+    ("Mini Inception/cifar10_tf_inception_no_bn", "Inception_Cifar10_no_bn", (None, None)),
+    ("Mini Inception/cifar10_tf_inception_no_bn_rand_labels", "Inception_Cifar10_no_bn_rand_labels", (None, None)),
+    ("Mini Alexnet/cifar10_alexnet_wd_rand_crop", "Alexnet_Cifar10_wd_rand_crop", (98.9, 82.9)),
+    ("Mini Alexnet/cifar10_alexnet_rand_crop", "Alexnet_Cifar10_rand_crop", (97.8, 81.2)),
+    ("Mini Alexnet/cifar10_alexnet_wd", "Alexnet_Cifar10_wd", (99.6, 77.2)),
+    ("Mini Alexnet/cifar10_alexnet", "Alexnet_Cifar10", (99.4, 76.4)),
+    ("Mini Alexnet/cifar10_alexnet_rand_labels", "Alexnet_Cifar10_rand_labels", (97.9, 10.2)),
     ("MLP3/cifar10_keras_mlp3_wd", "MLP3_Cifar10_wd", (95.6, 52.5)),
     ("MLP3/cifar10_keras_mlp3", "MLP3_Cifar10", (95.7, 51.9)),
     ("MLP3/cifar10_keras_mlp3_rand", "MLP3_Cifar10_rand_labels", (97.3, 9.9)),

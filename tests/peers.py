@@ -72,28 +72,28 @@ def inception():
 NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alexnet, "Mini Inception": inception}
 
 
+# Dense layers that see pictures flattened: number of inputs, and channels.  A flattened picture lies
+# (height, width, channels) in Keras and (channels, height, width) here.
+FLATTENED = {2352: 3, 3136: 64}
+
+
 def with_weights_of(keras_model, network):
-    """Gives a network the weights of its Keras twin: same layers in the same order, kernels transposed."""
-    ours = [layer for layer in keras_model.layers if layer.weights]
-    theirs = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm2d)]
-    with torch.no_grad():
+    """Gives a network the weights of its Keras twin: the same kinds of layers, each kind in the same order."""
+    for our_kind, their_kind in ("Conv2D", nn.Conv2d), ("BatchNormalization", nn.BatchNorm2d), ("Dense", nn.Linear):
+        ours = [layer for layer in keras_model.layers if type(layer).__name__ == our_kind]
+        theirs = [layer for layer in network.modules() if isinstance(layer, their_kind)]
         for our, their in zip(ours, theirs, strict=True):
-            values = [torch.tensor(value) for value in our.get_weights()]
-            if isinstance(their, nn.BatchNorm2d):
-                their.bias.copy_(values[0])
-            elif isinstance(their, nn.Conv2d):
-                their.weight.copy_(values[0].permute(3, 2, 0, 1))
-            else:
-                their.weight.copy_(values[0].T)
-            if not isinstance(their, nn.BatchNorm2d) and their.bias is not None:
-                their.bias.copy_(values[1])
-    # Between convolution and dense layer the pictures lie (channels, height, width) here, (height, width, channels) there.
-    for before, after in zip(theirs, theirs[1:], strict=False):
-        if isinstance(before, nn.Conv2d) and isinstance(after, nn.Linear) and after.in_features != before.out_channels:
-            side = int((after.in_features / before.out_channels)**0.5)
-            with torch.no_grad():
-                after.weight.copy_(after.weight.reshape(-1, side, side, before.out_channels).permute(0, 3, 1, 2)
-                                   .reshape(after.weight.shape))
+            weights = {weight.name: torch.from_numpy(weight.numpy()) for weight in our.trainable_variables}
+            if "kernel" in weights:
+                kernel = weights["kernel"]
+                channels = FLATTENED.get(kernel.shape[0], 1)
+                if kernel.ndim == 2:
+                    kernel = kernel.reshape(-1, channels, kernel.shape[1]).transpose(0, 1).reshape(kernel.shape).T
+                else:
+                    kernel = kernel.permute(3, 2, 0, 1)
+                their.weight.data.copy_(kernel)
+            if their.bias is not None:
+                their.bias.data.copy_(weights["beta" if their_kind is nn.BatchNorm2d else "bias"])
     return network
 
 

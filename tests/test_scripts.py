@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, every_script, run
 
-PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178}  # paper, Table 1
+# Paper, Table 1
+PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "Mini Inception": 1_649_402}
 SCRIPTS = pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
 
 
@@ -26,7 +27,6 @@ def module(script):
 @SCRIPTS
 def test_parameter_count_is_the_papers(script):
     model = module(script).build_model()
-    assert sum(weights.size for weights in model.get_weights()) == model.count_params()
     assert sum(np.prod(variable.shape) for variable in model.trainable_variables) == PARAMETERS[script.parent.name]
     assert model.input_shape == (None, 28, 28, 3) and model.output_shape == (None, 10)
 
@@ -74,6 +74,8 @@ def test_variants_differ_in_what_makes_the_variant(script):
     code = [re.sub('(?s)^""".*?"""', "", path.read_text()).splitlines() for path in (plain, script)]
     changed = [line[2:] for line in difflib.ndiff(*code) if line[0] in "+-" and line[2:].strip()]
     variant = "PAPER|LABEL_NOISE|WEIGHT_DECAY|weight_decay|l2|random_crop|experiment.start"
+    if "no_bn" in script.stem:
+        variant += "|BatchNormalization|Conv2D"
     assert not [line for line in changed if not re.search(variant, line)]
 
 

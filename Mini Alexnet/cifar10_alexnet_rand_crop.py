@@ -1,0 +1,48 @@
+"""Small Alexnet on CIFAR-10, random crop.
+
+The baseline trained on a random window of every picture, drawn anew each epoch; it is tested on the central one.
+Paper: Table 1, "Alexnet", random crop, no weight decay.
+"""
+
+from common import cifar10, experiment
+from common.layers import LocalResponseNormalization
+
+import keras
+from keras import layers
+
+PAPER = (99.82, 79.66)  # accuracy in %, train and test
+
+EPOCHS = 40
+BATCH_SIZE = 128
+LEARNING_RATE = 0.01  # times 0.95 after every epoch
+
+
+def build_model():
+    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,387,786 parameters."""
+    return keras.Sequential([
+        keras.Input((28, 28, 3)),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        LocalResponseNormalization(),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        LocalResponseNormalization(),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        layers.Flatten(),
+        layers.Dense(384, activation="relu"),
+        layers.Dense(192, activation="relu"),
+        layers.Dense(10, dtype="float32"),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
+                           paper=PAPER)
+    train, test = cifar10.load(run, random_crop=True)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)

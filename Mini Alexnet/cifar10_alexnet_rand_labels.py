@@ -1,0 +1,50 @@
+"""Small Alexnet on CIFAR-10, random labels.
+
+Every training label is replaced, once and for all epochs, by a uniform draw from the ten classes: nothing is left to
+learn, and still the network fits them.  The test labels stay true, so its test accuracy is chance.
+Paper: Table 1, "Alexnet", random labels.
+"""
+
+from common import cifar10, experiment
+from common.layers import LocalResponseNormalization
+
+import keras
+from keras import layers
+
+PAPER = (99.82, 9.86)  # accuracy in %, train and test
+
+EPOCHS = 40
+BATCH_SIZE = 128
+LEARNING_RATE = 0.01  # times 0.95 after every epoch
+LABEL_NOISE = 1.0     # probability that a training label is replaced
+
+
+def build_model():
+    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,387,786 parameters."""
+    return keras.Sequential([
+        keras.Input((28, 28, 3)),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        LocalResponseNormalization(),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        LocalResponseNormalization(),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        layers.Flatten(),
+        layers.Dense(384, activation="relu"),
+        layers.Dense(192, activation="relu"),
+        layers.Dense(10, dtype="float32"),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
+                           label_noise=LABEL_NOISE, paper=PAPER)
+    train, test = cifar10.load(run)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)

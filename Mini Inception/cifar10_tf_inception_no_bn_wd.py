@@ -1,0 +1,62 @@
+"""Small Inception on CIFAR-10 without batch norm, weight decay.
+
+No batch normalization, and an L2 penalty on the weights.
+Paper: Table 1, "Inception w/o BatchNorm", weight decay.
+"""
+
+from common import cifar10, experiment
+
+import keras
+from keras import layers
+
+PAPER = (100.0, 83.0)  # accuracy in %, train and test
+
+EPOCHS = 40
+BATCH_SIZE = 128
+LEARNING_RATE = 0.1  # times 0.95 after every epoch
+WEIGHT_DECAY = 5e-4  # L2 penalty on every kernel
+
+
+def build_model(weight_decay=WEIGHT_DECAY):
+    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    l2 = keras.regularizers.L2(weight_decay)
+
+    def conv(x, filters, size, strides=1):
+        x = layers.Conv2D(filters, size, strides, padding="same", kernel_regularizer=l2)(x)
+        return layers.ReLU()(x)
+
+    def inception(x, filters_1x1, filters_3x3):
+        return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
+
+    def downsample(x, filters):
+        pool = layers.MaxPooling2D(3, strides=2, padding="same")
+        return layers.Concatenate()([conv(x, filters, 3, strides=2), pool(x)])
+
+    inputs = keras.Input((28, 28, 3))
+    x = conv(inputs, 96, 3)      # 28 x 28
+    x = inception(x, 32, 32)
+    x = inception(x, 32, 48)
+    x = downsample(x, 80)        # 14 x 14
+    x = inception(x, 112, 48)
+    x = inception(x, 96, 64)
+    x = inception(x, 80, 80)
+    x = inception(x, 48, 96)
+    x = downsample(x, 96)        # 7 x 7
+    x = inception(x, 176, 160)
+    x = inception(x, 176, 160)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, dtype="float32", kernel_regularizer=l2)(x))
+
+
+if __name__ == "__main__":
+    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
+                           weight_decay=WEIGHT_DECAY, paper=PAPER)
+    train, test = cifar10.load(run)
+    model = build_model(run.weight_decay)
+    model.compile(
+        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)

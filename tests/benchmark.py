@@ -1,0 +1,167 @@
+"""Training speed: the scripts of this collection beside the same networks in PyTorch.
+
+    python tests/benchmark.py                        measures everything, some 20 minutes; writes Results/benchmark.json
+    python tests/benchmark.py --rounds 1 MLP1        a look at one network; prints only
+    python -m common.results                         puts the table into the README
+
+Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
+of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
+feeding pictures; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both take the script's batch size.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
+           "MLP3": "MLP3/cifar10_keras_mlp3.py",
+           "Mini Alexnet": "Mini Alexnet/cifar10_alexnet.py",
+           "Mini Inception": "Mini Inception/cifar10_tf_inception.py"}
+PICTURES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 2560, "Mini Inception": 1024}  # in a timed pass, seconds long
+PASSES = 3  # timed ones, after one that is not: the fastest counts
+OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16"), ("jax", "float32"), ("jax", "mixed_bfloat16")]
+PYTORCH = [("torch", "float32"), ("torch", "bfloat16"), ("torch-compiled", "float32"), ("torch-compiled", "bfloat16")]
+PEAK = ("torch", "float32"), ("torch", "bfloat16")  # precisions that the machine's matrix-product peak is measured in
+
+
+def pictures(count):
+    """Pictures of noise, uint8 of shape (count, 32, 32, 3), and labels: speed does not depend on what is on them."""
+    import numpy as np
+    random = np.random.RandomState(0)
+    return (random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8), random.randint(0, 10, count).astype(np.int32))
+
+
+def script_of(network):
+    """A script, imported: its build_model and constants."""
+    import importlib.util
+    specification = importlib.util.spec_from_file_location("script", ROOT / SCRIPTS[network])
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    return script
+
+
+def measure_ours(network, precision):
+    """Seconds of every timed pass through `fit`, as experiment.Run does it."""
+    from common import cifar10, experiment
+
+    import keras
+    keras.config.set_dtype_policy(precision)
+    script = script_of(network)
+    train = cifar10.Pictures(*pictures(PICTURES[network]), script.BATCH_SIZE, shuffle_seed=0)
+    model = script.build_model()
+    model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    experiment.make_fast(model)
+    seconds = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.began = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            seconds.append(time.perf_counter() - self.began)
+
+    model.fit(train, epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
+    return seconds[1:]
+
+
+def measure_pytorch(network, precision, compiled):
+    """Seconds of every timed pass through the PyTorch peer."""
+    from common import cifar10
+
+    import peers
+    import torch
+    script = script_of(network)
+    images, labels = pictures(PICTURES[network])
+    images = torch.from_numpy(cifar10.standardize(images[:, 2:30, 2:30]))
+    epoch = peers.trainer(peers.NETWORKS[network](), images, torch.from_numpy(labels).long(), script.BATCH_SIZE,
+                          script.LEARNING_RATE, precision, compiled)
+    epoch()
+    seconds = []
+    for _ in range(PASSES):
+        began = time.perf_counter()
+        epoch()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def measure_peak(precision):
+    """GFLOP/s of a large matrix product, the most that any of the contenders could reach."""
+    import torch
+    size = 2048
+    a, b = (torch.randn(size, size, dtype=getattr(torch, precision)) for _ in range(2))
+    rates = []
+    for _ in range(20):
+        began = time.perf_counter()
+        a @ b
+        rates.append(2e-9 * size**3 / (time.perf_counter() - began))
+    return max(rates)
+
+
+def contend(network, contender, precision):
+    """Runs one contender in a process of its own; returns what it measured."""
+    environment = dict(os.environ, KERAS_BACKEND="jax" if contender == "jax" else "tensorflow", PYTHONPATH=str(ROOT))
+    process = subprocess.run([sys.executable, __file__, "--contend", network, contender, precision],
+                             env=environment, capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"{network}, {contender} {precision} failed:\n{process.stderr}")
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def contestant(network, contender, precision):
+    """What the process of one contender prints."""
+    if network == "peak":
+        return {"gflops": measure_peak(precision)}
+    seconds = (measure_pytorch(network, precision, contender == "torch-compiled") if contender.startswith("torch")
+               else measure_ours(network, precision))
+    return {"per_second": PICTURES[network] / min(seconds),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(SCRIPTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contend", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.contend:
+        print(json.dumps(contestant(*options.contend)))
+        return
+    unknown = set(options.networks) - set(SCRIPTS)
+    if unknown:
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}")
+
+    measured = {}
+    for turn in range(options.rounds):
+        for network in ["peak", *(options.networks or SCRIPTS)]:
+            for contender, precision in PEAK if network == "peak" else OURS + PYTORCH:
+                result = contend(network, contender, precision)
+                measured.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
+                print(f"round {turn + 1}, {network}, {contender} {precision}: "
+                      + ", ".join(f"{name} {value:,.0f}" for name, value in result.items()), flush=True)
+    medians = {network: {contender: {name: round(statistics.median(result[name] for result in results), 1)
+                                     for name in results[0]} for contender, results in contenders.items()}
+               for network, contenders in measured.items()}
+    if options.networks:
+        print(json.dumps(medians, indent=1))
+        return
+
+    from importlib.metadata import version
+
+    from common import experiment
+    told = {"machine": experiment.machine() | {"python": platform.python_version()}, "rounds": options.rounds,
+            "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
+            "medians": medians}
+    (ROOT / "Results" / "benchmark.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
