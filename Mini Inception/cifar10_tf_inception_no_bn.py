@@ -11,7 +11,7 @@ from keras import layers
 
 PAPER = (100.0, 82.0)  # accuracy in %, train and test
 
-EPOCHS = 40
+EPOCHS = 60
 BATCH_SIZE = 128
 LEARNING_RATE = 0.1  # times 0.95 after every epoch
 PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32

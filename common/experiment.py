@@ -47,7 +47,7 @@ def start(script, doc, *, epochs, batch_size, learning_rate, precision="float32"
             is under way already.
     """
     defaults = {"dataset": "cifar10", "limit": None, "epochs": epochs, "batch_size": batch_size,
-                "learning_rate": learning_rate, "seed": 0, "precision": _precision(precision)}
+                "learning_rate": learning_rate, "seed": 0, "precision": resolve_precision(precision)}
     variant = {"weight_decay": weight_decay, "label_noise": label_noise}
     defaults |= {name: value for name, value in variant.items() if value is not None}
     options = vars(_parser(doc, defaults).parse_args())
@@ -271,7 +271,7 @@ def _parser(doc, defaults):
     return parser
 
 
-def _precision(name):
+def resolve_precision(name):
     """Resolves "auto": bfloat16 halves the time on GPUs and on processors that have it, and is very slow elsewhere."""
     if name != "auto":
         return name

@@ -3,6 +3,7 @@
     python -m common.results
 """
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -63,14 +64,42 @@ def table(rows, readme):
     return "\n".join(lines)
 
 
-def fill(readme, rows):
-    """Puts the table of `rows` between the marks <!-- results --> and <!-- end of results --> of a README."""
-    text = readme.read_text()
-    begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
-    before, rest = text.split(begin)
+def benchmark_table(told):
+    """Makes the Markdown table of what tests/benchmark.py wrote to Results/benchmark.json."""
+    versions, machine = told["versions"], told["machine"]
+    lines = ["| network | ours, as the scripts run | ours, at best | PyTorch float32, best | PyTorch, best "
+             "| ratio, as run / float32 | ratio, best / best | memory, ours / PyTorch |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for network, contenders in told["medians"].items():
+        if network == "peak":
+            continue
+        speed = {name: result["per_second"] for name, result in contenders.items()}
+        memory = {name: result["peak_mb"] for name, result in contenders.items()}
+        pytorch = [name for name in speed if name.startswith("torch")]
+        ours = max(set(speed) - set(pytorch), key=speed.get)
+        theirs = max(pytorch, key=speed.get)
+        float32 = max((name for name in pytorch if name.endswith("float32")), key=speed.get)
+        as_run = f"tensorflow {told['defaults'][network]}"
+        lines.append(f"| {network} | {speed[as_run]:,.0f} | {speed[ours]:,.0f} ({ours}) "
+                     f"| {speed[float32]:,.0f} ({float32}) | {speed[theirs]:,.0f} ({theirs}) "
+                     f"| **{speed[as_run] / speed[float32]:.2f}** | **{speed[ours] / speed[theirs]:.2f}** "
+                     f"| {memory[as_run]:,.0f} / {memory[float32]:,.0f} MB |")
+    peak = ", ".join(f"{result['gflops']:,.0f} GFLOP/s in {name.split()[1]}"
+                     for name, result in told["medians"]["peak"].items())
+    return "\n".join(lines) + f"""
+
+Pictures per second in training, medians of {told['rounds']} rounds, on {machine['cores']} cores
+({machine['processor']}), where matrix products peak at {peak}.
+TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
+
+
+def fill(readme, name, table):
+    """Puts a table between the marks <!-- name --> and <!-- end of name --> of a README."""
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, rest = readme.read_text().split(begin)
     after = rest.split(end)[1]
     with files.replacing(readme) as part:
-        part.write_text(before + begin + table(rows, readme) + end + after)
+        part.write_text(before + begin + table + end + after)
 
 
 def trained(rows):
@@ -84,9 +113,13 @@ def main():
         plot.curves(record.read(ROOT / (script + ".h5")), ROOT / "Results" / (picture + ".png"))
     plot.random_labels([record.read(ROOT / (script + ".h5")) for script, _, _ in rows],
                        ROOT / "Results" / "Random_labels.png")
-    fill(ROOT / "Results" / "README.md", rows)
+    fill(ROOT / "Results" / "README.md", "results", table(rows, ROOT / "Results" / "README.md"))
     for folder in sorted({script.split("/")[0] for script, _, _ in rows}):
-        fill(ROOT / folder / "README.md", [row for row in rows if row[0].startswith(folder + "/")])
+        readme = ROOT / folder / "README.md"
+        fill(readme, "results", table([row for row in rows if row[0].startswith(folder + "/")], readme))
+    benchmark = ROOT / "Results" / "benchmark.json"
+    if benchmark.exists():
+        fill(ROOT / "README.md", "benchmark", benchmark_table(json.loads(benchmark.read_text())))
     print(f"Drew {len(rows)} pictures and their tables from the .h5 files")
 
 

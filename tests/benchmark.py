@@ -158,6 +158,8 @@ def main():
 
     from common import experiment
     told = {"machine": experiment.machine() | {"python": platform.python_version()}, "rounds": options.rounds,
+            "defaults": {network: experiment.resolve_precision(getattr(script_of(network), "PRECISION", "float32"))
+                         for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
             "medians": medians}
     (ROOT / "Results" / "benchmark.json").write_text(json.dumps(told, indent=1) + "\n")
