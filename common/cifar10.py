@@ -158,8 +158,8 @@ class _ArraysOnly(pickle.Unpickler):
 
 def _read_batch(path):
     def wrong(what):
-        return SystemExit(f"{path} {what}. Unpack CIFAR-10 (python version) there anew, give another folder with "
-                          "--data, or leave --data out to download CIFAR-10.")
+        return SystemExit(f"{path} {what}. Unpack CIFAR-10 (python version) there anew, or give another folder with "
+                          "--data.")
 
     try:
         with open(path, "rb") as file:

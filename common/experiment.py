@@ -58,15 +58,14 @@ def start(script, doc, *, epochs, batch_size, learning_rate, precision="float32"
     keras.utils.set_random_seed(settings["seed"])
 
     # Only the script as it stands writes the files named after it; what differs is added to the name.
+    differing = [value if isinstance(value, str) else f"{name.replace('_', '-')}-{value}"
+                 for name, value in settings.items() if value != defaults[name]]
     script = Path(script).resolve()
-    differing = "".join(f"--{value}" if name == "dataset" else f"--{name.replace('_', '-')}-{value:g}"
-                        if isinstance(value, (int, float)) else f"--{value}"
-                        for name, value in settings.items() if value != defaults[name])
-    folder = options["out"] or script.parent
     title = doc.strip().splitlines()[0].rstrip(".")
     if differing:
-        title += f" ({differing[2:].replace('--', ', ')})"
-    return Run(folder / (script.stem + differing), title, settings, paper, options)
+        title += f" ({', '.join(differing)})"
+    stem = (options["out"] or script.parent) / "--".join([script.stem, *differing])
+    return Run(stem, title, settings, paper, options)
 
 
 class Run:
@@ -75,7 +74,7 @@ class Run:
     Attributes:
         dataset, limit, epochs, batch_size, learning_rate, seed, precision, weight_decay, label_noise: from the script's
             constants and the command line; the last two are None where the script has none.
-        data: folder given on the command line, or None.
+        data, fresh, tensorboard: the command line's other options.
         settings: dict of those above that change the result; goes into the .h5.
     """
 
@@ -83,12 +82,10 @@ class Run:
         self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
         self.weight_decay = self.label_noise = None
         vars(self).update(settings)
-        self.data, self.tensorboard = options["data"], options["tensorboard"]
+        self.data, self.fresh, self.tensorboard = options["data"], options["fresh"], options["tensorboard"]
         self.history = {}
         self.checkpoint = self._beside(".checkpoint.npz")
         self._lock()
-        if options["fresh"]:
-            self.checkpoint.unlink(missing_ok=True)
 
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; goes on from a checkpoint where there is one.
@@ -178,7 +175,7 @@ class Run:
             np.savez(part, fingerprint=self._fingerprint(model), history=json.dumps(self.history), **arrays)
 
     def _resume(self, model):
-        if not self.checkpoint.exists():
+        if self.fresh or not self.checkpoint.exists():
             return 0
         way_out = "Add --fresh to begin anew; that discards it."
         try:

@@ -37,7 +37,7 @@ def pictures(count):
     """Pictures of noise, uint8 of shape (count, 32, 32, 3), and labels: speed does not depend on what is on them."""
     import numpy as np
     random = np.random.RandomState(0)
-    return (random.randint(0, 256, (count, 32, 32, 3)).astype(np.uint8), random.randint(0, 10, count).astype(np.int32))
+    return (random.randint(0, 256, (count, 32, 32, 3), dtype=np.uint8), random.randint(0, 10, count, dtype=np.int32))
 
 
 def script_of(network):
@@ -59,7 +59,7 @@ def measure_ours(network, precision):
     train = cifar10.Pictures(*pictures(PICTURES[network]), script.BATCH_SIZE, shuffle_seed=0)
     model = script.build_model()
     model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
-                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     experiment.make_fast(model)
     seconds = []
 

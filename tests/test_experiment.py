@@ -265,10 +265,19 @@ def test_a_damaged_checkpoint(checkpointed, damage):
     assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"
 
 
-def test_fresh_discards_the_checkpoint(checkpointed, monkeypatch, tmp_path):
+def test_fresh_begins_anew_and_keeps_the_checkpoint_until_there_is_another(checkpointed, monkeypatch, tmp_path):
     checkpointed.lock.close()
     run = start(monkeypatch, "--out", tmp_path, "--fresh")
     assert run._resume(small_model()) == 0
+    assert run.checkpoint.exists()
+
+
+def test_names_tell_apart_what_options_tell_apart(monkeypatch, tmp_path):
+    """No trial overwrites another's files, or the script's own."""
+    stems = {start(monkeypatch, "--out", tmp_path, *options).stem.name for options in [
+        [], ["--seed", "123456781"], ["--seed", "123456782"], ["--label-noise", "0.5"], ["--dataset", "synthetic"],
+        ["--precision", "mixed_bfloat16"], ["--epochs", "6"], ["--batch-size", "6"], ["--limit", "6"]]}
+    assert len(stems) == 9 and SCRIPT.stem in stems
 
 
 # Stopping early
