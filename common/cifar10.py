@@ -117,8 +117,27 @@ class Pictures(keras.utils.PyDataset):
         return -(-len(self.labels) // self.batch_size)
 
     def __getitem__(self, index):
-        batch = self.order[index * self.batch_size:(index + 1) * self.batch_size]
+        batch = self._rows(index)
         return standardize(self.windows[batch, self.tops[batch], self.lefts[batch]]), self.labels[batch]
+
+    def _rows(self, index):
+        return self.order[index * self.batch_size:(index + 1) * self.batch_size]
+
+    def batches(self):
+        """The same batches in the form that `fit` takes the fastest.
+
+        Handing every batch from Python to TensorFlow takes a good part of a perceptron's training time.  So where the
+        windows stay the same, TensorFlow gathers pictures from its own memory, and only their numbers come from here.
+        """
+        if keras.backend.backend() != "tensorflow" or self.random_crop:
+            return self
+        import tensorflow as tf
+
+        pictures, labels = tf.constant(standardize(self.windows[:, 0, 0])), tf.constant(self.labels)
+        rows = tf.data.Dataset.from_generator(lambda: map(self._rows, range(len(self))),
+                                              output_signature=tf.TensorSpec((None,), tf.int64))
+        batches = rows.map(lambda batch: (tf.gather(pictures, batch), tf.gather(labels, batch)))
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(tf.data.AUTOTUNE)
 
     def as_tested(self):
         """The same pictures and labels in order, through the central window, as the final accuracy is measured on."""

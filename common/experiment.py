@@ -92,7 +92,7 @@ class Run:
 
         Args:
             model: compiled Keras model with the metric "accuracy".
-            train, test: keras.utils.PyDataset; `train` has set_epoch(epoch) and as_tested().
+            train, test: as `cifar10.load` returns them.
 
         Raises:
             SystemExit: with a sentence, when the loss becomes NaN or infinite, on Ctrl-C, and when the checkpoint is
@@ -106,8 +106,8 @@ class Run:
             callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
         try:
             if not self._settled():
-                model.fit(train, validation_data=test, initial_epoch=first_epoch, epochs=self.epochs, shuffle=False,
-                          callbacks=callbacks)
+                model.fit(train.batches(), validation_data=test.batches(), initial_epoch=first_epoch,
+                          epochs=self.epochs, shuffle=False, callbacks=callbacks)
         except KeyboardInterrupt:
             done = len(self.history.get("loss", []))
             raise SystemExit(f"\nStopped after {done} of {self.epochs} epochs. Run the same command again to go on, or "

@@ -70,7 +70,7 @@ def measure_ours(network, precision):
         def on_epoch_end(self, epoch, logs=None):
             seconds.append(time.perf_counter() - self.began)
 
-    model.fit(train, epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(train.batches(), epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
     return seconds[1:]
 
 
