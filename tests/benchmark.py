@@ -1,8 +1,8 @@
 """Training speed: the scripts of this collection beside the same networks in PyTorch.
 
-    python tests/benchmark.py                        measures everything, some 20 minutes; writes Results/benchmark.json
-    python tests/benchmark.py --rounds 1 MLP1        a look at one network; prints only
-    python -m common.results                         puts the table into the README
+    python tests/benchmark.py                measures everything, some 20 minutes; writes Results/benchmark.json
+    python tests/benchmark.py MLP1 MLP3      measures these anew and leaves the others' figures as they were
+    python -m common.results                 puts the table into the README
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
 of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
@@ -152,10 +152,6 @@ def main():
     medians = {network: {contender: {name: round(statistics.median(result[name] for result in results), 1)
                                      for name in results[0]} for contender, results in contenders.items()}
                for network, contenders in measured.items()}
-    if options.networks:
-        print(json.dumps(medians, indent=1))
-        return
-
     from importlib.metadata import version
 
     from common import experiment
@@ -164,7 +160,10 @@ def main():
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
             "medians": medians}
-    (ROOT / "Results" / "benchmark.json").write_text(json.dumps(told, indent=1) + "\n")
+    path = ROOT / "Results" / "benchmark.json"
+    if options.networks:
+        told["medians"] = json.loads(path.read_text())["medians"] | medians
+    path.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

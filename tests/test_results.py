@@ -75,3 +75,13 @@ def test_links_lead_somewhere(readme):
     for link in (a or b for a, b in links):
         if not link.startswith("http"):
             assert (readme.parent / link.replace("%20", " ")).exists(), f"{readme}: {link}"
+
+
+@pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
+def test_published_accuracies_are_measured_again():
+    """The perceptrons; `python -m common.evaluate` does it for every model."""
+    models = [path for path in MODELS if path.parent.name.startswith("MLP")]
+    process = subprocess.run([sys.executable, "-m", "common.evaluate", *models], cwd=ROOT, capture_output=True,
+                             text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stdout.count("as in its file") == len(models)
