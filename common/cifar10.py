@@ -133,10 +133,17 @@ class Pictures(keras.utils.PyDataset):
             return self
         import tensorflow as tf
 
-        pictures, labels = tf.constant(standardize(self.windows[:, 0, 0])), tf.constant(self.labels)
-        rows = tf.data.Dataset.from_generator(lambda: map(self._rows, range(len(self))),
-                                              output_signature=tf.TensorSpec((None,), tf.int64))
-        batches = rows.map(lambda batch: (tf.gather(pictures, batch), tf.gather(labels, batch)))
+        windows = self.windows[:, 0, 0]
+        mean, deviation = np.concatenate([_statistics(windows[first:first + EVALUATION_BATCH])
+                                          for first in range(0, len(windows), EVALUATION_BATCH)], axis=1)
+        pictures, mean, deviation, labels = map(tf.constant, (windows, mean, deviation, self.labels))
+
+        def gather(rows):
+            scaled = tf.cast(tf.gather(pictures, rows), tf.float32) * np.float32(1 / 255)
+            return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
+
+        batches = tf.data.Dataset.from_generator(lambda: map(self._rows, range(len(self))),
+                                                 output_signature=tf.TensorSpec((None,), tf.int64)).map(gather)
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(tf.data.AUTOTUNE)
 
     def as_tested(self):
@@ -155,12 +162,17 @@ def standardize(images):
 
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
-    flat = images.reshape(len(images), -1).astype(np.float32)
-    flat *= np.float32(1 / 255)
-    flat -= flat.mean(axis=1, keepdims=True)
-    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
-    flat /= np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)[:, None]
-    return flat.reshape(images.shape)
+    mean, deviation = _statistics(images)
+    return (images * np.float32(1 / 255) - mean) / deviation
+
+
+def _statistics(images):
+    """Mean and standard deviation (at least 1 / sqrt(number of values)) of every picture / 255, (2, n, 1, 1, 1)."""
+    flat = images.reshape(len(images), -1) * np.float32(1 / 255)
+    mean = flat.mean(axis=1, keepdims=True)
+    flat -= mean
+    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])[:, None]
+    return np.stack([mean, np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)])[..., None, None]
 
 
 class _ArraysOnly(pickle.Unpickler):
