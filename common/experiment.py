@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import signal
 import time
 import zipfile
 from pathlib import Path
@@ -83,7 +84,7 @@ class Run:
         self.weight_decay = self.label_noise = None
         vars(self).update(settings)
         self.data, self.fresh, self.tensorboard = options["data"], options["fresh"], options["tensorboard"]
-        self.history = {}
+        self.history, self.interrupted = {}, False
         self.checkpoint = self._beside(".checkpoint.npz")
         self._lock()
 
@@ -104,14 +105,15 @@ class Run:
         callbacks = [_Epochs(self, train)]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
+        # Ctrl-C is noted and taken up between steps: raised just anywhere, it can get lost in a callback that Python
+        # lets nothing escape from.
+        before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
         try:
             if not self._settled():
                 model.fit(train.batches(), validation_data=test.batches(), initial_epoch=first_epoch,
                           epochs=self.epochs, shuffle=False, callbacks=callbacks)
-        except KeyboardInterrupt:
-            done = len(self.history.get("loss", []))
-            raise SystemExit(f"\nStopped after {done} of {self.epochs} epochs. Run the same command again to go on, or "
-                             "add --fresh to begin anew.") from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def save(self, model):
         """Evaluates the model in float32 and writes it with its run to the .h5, and the picture beside it.
@@ -220,7 +222,14 @@ class _Epochs(keras.callbacks.Callback):
         self.train.set_epoch(epoch)
         self.model.optimizer.learning_rate = self.run.learning_rate * LEARNING_RATE_DECAY**epoch
 
+    def on_test_batch_end(self, batch, logs=None):
+        if self.run.interrupted:
+            done = len(self.run.history.get("loss", []))
+            raise SystemExit(f"\nStopped after {done} of {self.run.epochs} epochs. Run the same command again to go "
+                             "on, or add --fresh to begin anew.")
+
     def on_train_batch_end(self, batch, logs=None):
+        self.on_test_batch_end(batch)
         if not math.isfinite(logs["loss"]):
             raise SystemExit(f"\nThe loss has become {logs['loss']}: training has diverged. Nothing was saved. Try a "
                              f"--learning-rate below {self.run.learning_rate:g}.")

@@ -62,11 +62,11 @@ def test_tensorboard_logs_on_request(copied):
 
 # Interruptions
 
-STEM = "cifar10_keras_mlp_rand--synthetic--epochs-12"
+STEM = "cifar10_keras_mlp_rand--synthetic--epochs-20"
 
 
 def options(folder):
-    return ["--dataset", "synthetic", "--epochs", "12", "--out", folder]
+    return ["--dataset", "synthetic", "--epochs", "20", "--out", folder]
 
 
 def interrupt(folder, with_signal):
@@ -119,7 +119,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, uninterrupted
 def test_ctrl_c_says_how_to_go_on(tmp_path, uninterrupted):
     status, said = interrupt(tmp_path, signal.SIGINT)
     assert status == 1 and "Traceback" not in said
-    assert "of 12 epochs. Run the same command again to go on" in said
+    assert "of 20 epochs. Run the same command again to go on" in said
     assert run(SCRIPT, *options(tmp_path)).returncode == 0
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
 
