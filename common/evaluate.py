@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from common import cifar10, labels, layers, record, results  # noqa: F401 - layers lets Keras load the custom ones
+from common import cifar10, experiment, labels, layers, record, results  # noqa: F401 - layers lets Keras load the custom ones
 
 import keras
 
@@ -29,8 +29,8 @@ def accuracies(path, data):
     """
     settings = record.read(path)["settings"]
     model = keras.models.load_model(path, compile=False)
-    model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                  jit_compile=keras.backend.backend() == "jax")
+    model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    experiment.make_fast(model)
     (images, true), test = data
     fitted = labels.corrupt(true, images, settings.get("label_noise", 0), settings["seed"])
     return tuple(model.evaluate(cifar10.Pictures(*pictures, cifar10.EVALUATION_BATCH), verbose=0)[1]

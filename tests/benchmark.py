@@ -10,6 +10,7 @@ feeding pictures; PyTorch's is tests/peers.py, from inputs that lie in memory.  
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -40,13 +41,17 @@ def pictures(count):
     return (random.randint(0, 256, (count, 32, 32, 3), dtype=np.uint8), random.randint(0, 10, count, dtype=np.int32))
 
 
-def script_of(network):
-    """A script, imported: its build_model and constants."""
-    import importlib.util
-    specification = importlib.util.spec_from_file_location("script", ROOT / SCRIPTS[network])
+def imported(path):
+    """A script, imported: its constants and build_model, nothing run."""
+    specification = importlib.util.spec_from_file_location("script", path)
     script = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(script)
     return script
+
+
+def script_of(network):
+    """The network's script, imported."""
+    return imported(ROOT / SCRIPTS[network])
 
 
 def measure_ours(network, precision):

@@ -1,6 +1,5 @@
 """Every script: as a user runs it, what its model is, and what sets it apart from its neighbours."""
 
-import importlib.util
 import re
 
 from common import record
@@ -8,6 +7,7 @@ from common import record
 import keras
 import numpy as np
 import pytest
+from benchmark import imported
 from conftest import ROOT, every_script, run
 
 # Paper, Table 1
@@ -15,17 +15,9 @@ PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "
 SCRIPTS = pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
 
 
-def module(script):
-    """A script, imported: its constants and build_model, nothing run."""
-    specification = importlib.util.spec_from_file_location(script.stem, script)
-    imported = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(imported)
-    return imported
-
-
 @SCRIPTS
 def test_parameter_count_is_the_papers(script):
-    model = module(script).build_model()
+    model = imported(script).build_model()
     assert sum(np.prod(variable.shape) for variable in model.trainable_variables) == PARAMETERS[script.parent.name]
     assert model.input_shape == (None, 28, 28, 3) and model.output_shape == (None, 10)
 
@@ -51,7 +43,7 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path)
 
 def test_help_shows_what_the_script_is_and_its_own_defaults():
     script = ROOT / "MLP3" / "cifar10_keras_mlp3_wd.py"
-    process, constants = run(script, "--help"), module(script)
+    process, constants = run(script, "--help"), imported(script)
     assert process.returncode == 0 and constants.__doc__.strip() in process.stdout
     shown = " ".join(process.stdout.split())
     for text in (f"passes over the training set (default: {constants.EPOCHS})",
