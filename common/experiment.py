@@ -163,7 +163,9 @@ class Run:
     def _fingerprint(self, model):
         """What a checkpoint must agree in to be gone on from: all but the number of epochs."""
         settings = {name: value for name, value in self.settings.items() if name != "epochs"}
-        return json.dumps([settings, model.get_config(), model.optimizer.get_config(), keras.backend.backend()],
+        # The optimizer's learning rate is the epoch's; the first epoch's is in the settings.
+        optimizer = model.optimizer.get_config() | {"learning_rate": None}
+        return json.dumps([settings, model.get_config(), optimizer, keras.backend.backend()],
                           sort_keys=True, default=str)
 
     def _state(self, model):

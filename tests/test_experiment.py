@@ -1,5 +1,6 @@
 """Running a script: what a copy does, interruptions, and one clear sentence for every mistake."""
 
+import json
 import os
 import shutil
 import signal
@@ -70,12 +71,13 @@ def options(folder):
 
 
 def interrupt(folder, with_signal):
-    """Starts a training, sends it a signal once an epoch is behind it, and returns its status and what it said."""
+    """Starts a training, sends it a signal once two epochs are behind it, and returns its status and what it said."""
     process = subprocess.Popen([sys.executable, SCRIPT, *options(folder)], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not (folder / f".{STEM}.checkpoint.npz").exists():
+    checkpoint = folder / f".{STEM}.checkpoint.npz"
+    while not checkpoint.exists() or len(json.loads(str(np.load(checkpoint)["history"]))["loss"]) < 2:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        time.sleep(0.02)
     process.send_signal(with_signal)
     _, said = process.communicate(timeout=60)
     assert not (folder / (STEM + ".h5")).exists(), "it was to be interrupted before its end"
