@@ -1,18 +1,14 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-import pickle
-from pathlib import Path
-
-from common import labels as random_labels
-from common import synthetic
+from common import batches, files, pickles, synthetic
 
 import keras
 import numpy as np
 
 FOLDER = "cifar-10-batches-py"
 BATCHES = [f"data_batch_{k}" for k in range(1, 6)]
+CLASSES = 10
 SIDE = 28  # of the window that the networks see, in pixels
-EVALUATION_BATCH = 500  # pictures at a time where no gradient is needed
 
 
 def load(run, random_crop=False):
@@ -34,17 +30,10 @@ def load(run, random_crop=False):
         (images, labels), (test_images, test_labels) = synthetic.pictures()
     else:
         (images, labels), (test_images, test_labels) = read(run.data)
-    if run.limit is not None:
-        if run.limit > len(images):
-            raise SystemExit(f"--limit {run.limit} is beyond the data: there are {len(images)} training pictures.")
-        images, labels = images[:run.limit], labels[:run.limit]
-    if run.label_noise:
-        true, labels = labels, random_labels.corrupt(labels, images, run.label_noise, run.seed)
-        print(f"Random labels (probability {run.label_noise:g}, seed {run.seed}): "
-              f"{np.mean(labels == true):.1%} of the training labels are still the true ones.")
+    images, labels = batches.asked_for(run, images, labels, CLASSES)
     run.settings["random_crop"] = random_crop
     return (Pictures(images, labels, run.batch_size, random_crop, shuffle_seed=run.seed),
-            Pictures(test_images, test_labels, EVALUATION_BATCH))
+            Pictures(test_images, test_labels, batches.EVALUATION_BATCH))
 
 
 def read(folder=None):
@@ -63,15 +52,9 @@ def read(folder=None):
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    if folder is None:
-        nearby = [Path("data"), Path(__file__).resolve().parent.parent / "data"]
-        folder = next((place for place in nearby if (place / FOLDER).is_dir()), None)
+    folder = files.data_folder(folder, FOLDER, "CIFAR-10")
     if folder is None:
         return _download()
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {FOLDER} with --data, or "
-                         "leave --data out to download CIFAR-10.")
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER
     parts = [_read_batch(folder / name) for name in BATCHES]
@@ -79,49 +62,31 @@ def read(folder=None):
     return training, _read_batch(folder / "test_batch")
 
 
-class Pictures(keras.utils.PyDataset):
-    """Batches of pictures and labels for Keras.
-
-    A batch is (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).  Which pictures, and for a random crop
-    which windows, is a function of seed, epoch and number of the batch alone, so that a resumed training sees what the
-    uninterrupted one would have seen.
+class Pictures(batches.Batches):
+    """Batches of pictures and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
 
     Args:
         images: uint8 of shape (n, 32, 32, 3).
-        labels: int32 of shape (n,).
-        batch_size: pictures in a batch; the last one of an epoch may be smaller.
         random_crop: a random window of every picture instead of the central one.
-        shuffle_seed: None keeps the pictures in their order; an integer shuffles them anew in every epoch.
+        labels, batch_size, shuffle_seed: as `batches.Batches` takes them.
     """
 
     def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None):
-        super().__init__()
-        self.images, self.labels, self.batch_size = images, labels, batch_size
-        self.random_crop, self.shuffle_seed = random_crop, shuffle_seed
+        self.images, self.random_crop = images, random_crop
         # A view of every window of every picture: [picture, top, left] is one window.
         windows = np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
         middle = windows.shape[1] // 2
         if not random_crop:
             windows = np.ascontiguousarray(windows[:, middle:middle + 1, middle:middle + 1])
         self.windows = windows
-        self.set_epoch(0)
+        super().__init__(labels, batch_size, shuffle_seed)
 
-    def set_epoch(self, epoch):
-        """Shuffles the pictures and draws the windows of this epoch (0 is the first)."""
+    def draw_crops(self, random):
         count, tops, lefts = self.windows.shape[:3]
-        random = np.random.RandomState([self.shuffle_seed or 0, epoch])
-        self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
         self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
 
-    def __len__(self):
-        return -(-len(self.labels) // self.batch_size)
-
-    def __getitem__(self, index):
-        batch = self._rows(index)
-        return standardize(self.windows[batch, self.tops[batch], self.lefts[batch]]), self.labels[batch]
-
-    def _rows(self, index):
-        return self.order[index * self.batch_size:(index + 1) * self.batch_size]
+    def inputs(self, rows):
+        return standardize(self.windows[rows, self.tops[rows], self.lefts[rows]])
 
     def batches(self):
         """The same batches in the form that `fit` takes the fastest.
@@ -134,21 +99,20 @@ class Pictures(keras.utils.PyDataset):
         import tensorflow as tf
 
         windows = self.windows[:, 0, 0]
-        mean, deviation = np.concatenate([_statistics(windows[first:first + EVALUATION_BATCH])
-                                          for first in range(0, len(windows), EVALUATION_BATCH)], axis=1)
+        mean, deviation = np.concatenate([_statistics(windows[first:first + batches.EVALUATION_BATCH])
+                                          for first in range(0, len(windows), batches.EVALUATION_BATCH)], axis=1)
         pictures, mean, deviation, labels = map(tf.constant, (windows, mean, deviation, self.labels))
 
         def gather(rows):
             scaled = tf.cast(tf.gather(pictures, rows), tf.float32) * np.float32(1 / 255)
             return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
 
-        batches = tf.data.Dataset.from_generator(lambda: map(self._rows, range(len(self))),
+        dataset = tf.data.Dataset.from_generator(lambda: map(self.rows, range(len(self))),
                                                  output_signature=tf.TensorSpec((None,), tf.int64)).map(gather)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(tf.data.AUTOTUNE)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(tf.data.AUTOTUNE)
 
     def as_tested(self):
-        """The same pictures and labels in order, through the central window, as the final accuracy is measured on."""
-        return Pictures(self.images, self.labels, EVALUATION_BATCH)
+        return Pictures(self.images, self.labels, batches.EVALUATION_BATCH)
 
 
 def standardize(images):
@@ -175,18 +139,6 @@ def _statistics(images):
     return np.stack([mean, np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)])[..., None, None]
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles what a CIFAR-10 batch is made of and refuses all else: a pickle can name any function to be run."""
-
-    ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-               ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
-
-    def find_class(self, module, name):
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
 def _read_batch(path):
     def wrong(what):
         return SystemExit(f"{path} {what}. Unpack CIFAR-10 (python version) there anew, or give another folder with "
@@ -194,7 +146,7 @@ def _read_batch(path):
 
     try:
         with open(path, "rb") as file:
-            batch = _ArraysOnly(file, encoding="bytes").load()
+            batch = pickles.load(file, encoding="bytes")
     except FileNotFoundError:
         raise wrong("is missing") from None
     except OSError as error:
@@ -210,8 +162,8 @@ def _read_batch(path):
         raise wrong("is no CIFAR-10 batch: it needs 'data', bytes of shape (n, 3072), and n 'labels'")
     if not len(labels):
         raise wrong("holds no pictures")
-    if labels.min() < 0 or labels.max() > 9:
-        raise wrong(f"has labels from {labels.min()} to {labels.max()}, outside 0 to 9")
+    if labels.min() < 0 or labels.max() >= CLASSES:
+        raise wrong(f"has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
     # Stored as three planes, red, green and blue.
     return np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 

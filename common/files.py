@@ -1,7 +1,31 @@
-"""Files that are whole or absent."""
+"""Files: where data sets lie, and how to write what is whole or absent."""
 
 import contextlib
 import os
+from pathlib import Path
+
+
+def data_folder(folder, entry, name):
+    """Finds the folder that a data set is read from.
+
+    Args:
+        folder: the one the user named.  None: `data` here or in the repository, where it holds `entry`.
+        entry: file or folder that the data set is made of.
+        name: of the data set, for the message.
+
+    Returns:
+        pathlib.Path, or None where there is none and the network is to be asked.
+
+    Raises:
+        SystemExit: with a sentence, when the named folder does not exist.
+    """
+    if folder is None:
+        nearby = [Path("data"), Path(__file__).resolve().parent.parent / "data"]
+        return next((place for place in nearby if (place / entry).exists()), None)
+    if not Path(folder).is_dir():
+        raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {entry} with --data, or "
+                         f"leave --data out to download {name}.")
+    return Path(folder)
 
 
 @contextlib.contextmanager

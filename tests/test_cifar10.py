@@ -4,7 +4,7 @@ import io
 import pickle
 import types
 
-from common import cifar10, labels, synthetic
+from common import cifar10, files, labels, synthetic
 
 import numpy as np
 import pytest
@@ -228,13 +228,13 @@ def test_no_network(tmp_path, monkeypatch):
         raise Exception("URL fetch failure on https://...: None -- [Errno -2] Name or service not known")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cifar10, "__file__", str(tmp_path / "common" / "cifar10.py"))  # no data/ beside it
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "common" / "files.py"))  # no data/ beside it
     monkeypatch.setattr(cifar10.keras.datasets.cifar10, "load_data", unreachable)
     assert "network" in refused(None)
 
 
 def test_limit_beyond_the_data(tiny_cifar10):
-    with pytest.raises(SystemExit, match="--limit 101 .* 100 training pictures"):
+    with pytest.raises(SystemExit, match="--limit 101 .* 100 training examples"):
         cifar10.load(asked(data=tiny_cifar10, limit=101))
     train, test = cifar10.load(asked(data=tiny_cifar10, limit=30))
     assert len(train.labels) == 30 and len(test.labels) == 20

@@ -1,0 +1,83 @@
+"""What batches of pictures and batches of reviews have in common."""
+
+from common import labels as random_labels
+
+import keras
+import numpy as np
+
+EVALUATION_BATCH = 500  # examples at a time where no gradient is needed
+
+
+def asked_for(run, inputs, labels, classes):
+    """The training examples that the run asks for: the first ones where it has a limit, with random labels if wanted.
+
+    Args:
+        run: an `experiment.Run`; its limit, label_noise and seed are looked at.
+        inputs, labels: the whole training set, sequences of the same length; labels are integers below `classes`.
+
+    Returns:
+        (inputs, labels), of the types they came in.
+
+    Raises:
+        SystemExit: with a sentence, for a limit beyond the data.
+    """
+    if run.limit is not None:
+        if run.limit > len(inputs):
+            raise SystemExit(f"--limit {run.limit} is beyond the data: there are {len(inputs)} training examples.")
+        inputs, labels = inputs[:run.limit], labels[:run.limit]
+    if run.label_noise:
+        true, labels = labels, random_labels.corrupt(labels, inputs, run.label_noise, run.seed, classes)
+        print(f"Random labels (probability {run.label_noise:g}, seed {run.seed}): "
+              f"{np.mean(labels == true):.1%} of the training labels are still the true ones.")
+    return inputs, labels
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of examples for Keras; subclasses say what an example looks like.
+
+    Which examples a batch holds, and for a random crop which part of them, is a function of seed, epoch and number of
+    the batch alone, so that a resumed training sees what the uninterrupted one would have seen.
+
+    Args:
+        labels: int32 of shape (n,).
+        batch_size: examples in a batch; the last one of an epoch may be smaller.
+        shuffle_seed: None keeps the examples in their order; an integer shuffles them anew in every epoch.
+    """
+
+    def __init__(self, labels, batch_size, shuffle_seed=None):
+        super().__init__()
+        self.labels, self.batch_size, self.shuffle_seed = labels, batch_size, shuffle_seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch):
+        """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
+        random, count = np.random.RandomState([self.shuffle_seed or 0, epoch]), len(self.labels)
+        self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
+        self.draw_crops(random)
+
+    def draw_crops(self, random):
+        """Draws from a RandomState which part of each example this epoch shows."""
+        raise NotImplementedError
+
+    def inputs(self, rows):
+        """The inputs of the examples with these numbers, as the network sees them."""
+        raise NotImplementedError
+
+    def __len__(self):
+        return -(-len(self.labels) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.rows(index)
+        return self.inputs(rows), self.labels[rows]
+
+    def rows(self, index):
+        """The numbers of the examples in a batch."""
+        return self.order[index * self.batch_size:(index + 1) * self.batch_size]
+
+    def batches(self):
+        """The same batches in the form that `fit` takes the fastest."""
+        return self
+
+    def as_tested(self):
+        """The same examples and labels in order, without a random crop, as the final accuracy is measured on."""
+        raise NotImplementedError
