@@ -27,14 +27,15 @@ STEPS_PER_EXECUTION = 16  # batches between two looks at the progress bar; saves
 SETTLED_EPOCHS = 10  # that accuracies must stand still before training stops early
 
 
-def start(script, doc, *, epochs, batch_size, learning_rate, precision="float32", weight_decay=None, label_noise=None,
-          paper=None):
+def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", precision="float32", weight_decay=None,
+          label_noise=None, paper=None):
     """Reads the command line over a script's constants and makes ready to train.
 
     Args:
         script: the script's __file__.
         doc: the script's __doc__; its first line is the title of the run.
         epochs, batch_size, learning_rate: the script's constants, the defaults of the command line.
+        dataset: name of the data set, as the command line takes it.
         precision: "float32", "mixed_bfloat16", or "auto" for the latter where the processor computes in it.
         weight_decay: coefficient of the L2 penalty, for the scripts that have one.
         label_noise: probability that a training label is random, for the scripts that have random labels.
@@ -47,7 +48,7 @@ def start(script, doc, *, epochs, batch_size, learning_rate, precision="float32"
         SystemExit: with a sentence, for bad options, an output folder that cannot be written to, or when this very run
             is under way already.
     """
-    defaults = {"dataset": "cifar10", "limit": None, "epochs": epochs, "batch_size": batch_size,
+    defaults = {"dataset": dataset, "limit": None, "epochs": epochs, "batch_size": batch_size,
                 "learning_rate": learning_rate, "seed": 0, "precision": resolve_precision(precision)}
     variant = {"weight_decay": weight_decay, "label_noise": label_noise}
     defaults |= {name: value for name, value in variant.items() if value is not None}
@@ -93,7 +94,7 @@ class Run:
 
         Args:
             model: compiled Keras model with the metric "accuracy".
-            train, test: as `cifar10.load` returns them.
+            train, test: as `cifar10.load` or `imdb.load` returns them.
 
         Raises:
             SystemExit: with a sentence, when the loss becomes NaN or infinite, on Ctrl-C, and when the checkpoint is
@@ -309,7 +310,11 @@ def _number(metavar, kind, low, high=math.inf, above=False):
 
 def _probe(model):
     """Inputs and the model's outputs for them, by which whoever loads the model can tell that it is the same."""
-    inputs = np.random.RandomState(0).standard_normal((4, *model.input_shape[1:])).astype(np.float32)
+    random, shape = np.random.RandomState(0), (4, *model.input_shape[1:])
+    if "int" in model.inputs[0].dtype:
+        inputs = random.randint(0, 1000, shape).astype(np.int32)  # words
+    else:
+        inputs = random.standard_normal(shape).astype(np.float32)
     return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}
 
 
