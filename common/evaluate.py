@@ -1,4 +1,4 @@
-"""Measures published models on CIFAR-10 again, and compares with the accuracies that their files tell.
+"""Measures published models on the real data again, and compares with the accuracies that their files tell.
 
     python -m common.evaluate                     every model of the collection
     python -m common.evaluate MLP1/*.h5           these
@@ -8,45 +8,50 @@ Ends with status 1 where a figure differs by more than 0.01 %.
 
 import argparse
 import sys
+import types
 from pathlib import Path
 
-from common import cifar10, experiment, labels, layers, record, results  # noqa: F401 - layers lets Keras load the custom ones
+from common import cifar10, experiment, imdb, layers, record, results  # noqa: F401 - layers: for Keras to load ours
 
 import keras
 
+DATASETS = {"cifar10": cifar10, "imdb": imdb}
 TOLERANCE = 1e-4  # five training pictures, one test picture
 
 
-def accuracies(path, data):
-    """Evaluates a model on the training set, with the labels that it was fitted to, and on the test set.
+def accuracies(path, folder):
+    """Evaluates a model on the training set, as it was fitted and without a random crop, and on the test set.
 
     Args:
         path: of the .h5.
-        data: as `cifar10.read` returns it.
+        folder: where the data sets are, as --data takes it.
 
     Returns:
         (training accuracy, test accuracy), from 0 to 1.
+
+    Raises:
+        SystemExit: with a sentence, for a file that is no run on real data.
     """
     settings = record.read(path)["settings"]
+    if settings["dataset"] not in DATASETS:
+        raise SystemExit(f"{path} was trained on generated data, which tells nothing of {' or '.join(DATASETS)}.")
     model = keras.models.load_model(path, compile=False)
     model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     experiment.make_fast(model)
-    (images, true), test = data
-    fitted = labels.corrupt(true, images, settings.get("label_noise", 0), settings["seed"])
-    return tuple(model.evaluate(cifar10.Pictures(*pictures, cifar10.EVALUATION_BATCH), verbose=0)[1]
-                 for pictures in ((images, fitted), test))
+    run = types.SimpleNamespace(**{"data": folder, "label_noise": None, **settings}, settings={})
+    variant = {name: settings[name] for name in ("random_crop", "words") if name in settings}
+    train, test = DATASETS[settings["dataset"]].load(run, **variant)
+    return tuple(model.evaluate(examples, verbose=0)[1] for examples in (train.as_tested(), test))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.h5")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where CIFAR-10 is")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
     options = parser.parse_args()
-    models = options.models or [results.ROOT / (script + ".h5") for script, _, _ in results.trained(results.CIFAR10)]
-    data = cifar10.read(options.data)
     good = True
-    for path in models:
-        told, (train, test) = record.read(path), accuracies(path, data)
+    for path in options.models or [results.ROOT / (row[0] + ".h5") for row in results.trained()]:
+        told, (train, test) = record.read(path), accuracies(path, options.data)
         same = max(abs(train - told["train_accuracy"]), abs(test - told["test_accuracy"])) <= TOLERANCE
         good &= same
         print(f"{path.name}: {train:.2%} train, {test:.2%} test, "

@@ -37,6 +37,12 @@ CIFAR10 = [
 ]
 
 
+LSTM = "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels", "_shuffled_words", "_random_words"
+IMDB = [(f"LSTM/imdb_lstm{variant}", f"LSTM_Imdb{variant}", None) for variant in LSTM]
+
+TABLES = {"cifar10": CIFAR10, "imdb": IMDB}  # by their marks in Results/README.md
+
+
 def table(rows, readme):
     """Makes the Markdown table of the rows that have been trained, with links that work from `readme`.
 
@@ -44,24 +50,32 @@ def table(rows, readme):
         rows: list of (script, picture, figures of 2017), as CIFAR10.
         readme: pathlib.Path of the file the table is for.
     """
-    up = "" if readme.parent == ROOT else "../"
-    lines = ["| network | random crop | weight decay | train | test | paper, train | paper, test | 2017, train "
-             "| 2017, test | epochs | minutes | files |",
-             "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
-    for script, picture, old in rows:
-        run = record.read(ROOT / (script + ".h5"))
-        settings = run["settings"]
-        network = re.sub(" on CIFAR-10|, random crop|, weight decay", "", run["title"])
-        paths = {"script": script + ".py", "model": script + ".h5", "picture": f"Results/{picture}.png"}
-        cells = [network,
-                 "yes" if settings["random_crop"] else "no", f"{settings.get('weight_decay', 0):g}",
-                 f"**{100 * run['train_accuracy']:.2f}**", f"**{100 * run['test_accuracy']:.2f}**",
-                 f"{run['paper_train']:.2f}", f"{run['paper_test']:.2f}",
-                 *(f"{value:.1f}" if value else "-" for value in old),
-                 str(len(run["history"]["loss"])), f"{run['seconds'] / 60:.1f}",
-                 ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    if not rows:
+        return "None has been trained yet."
+    cells = [_cells(*row, up="" if readme.parent == ROOT else "../") for row in rows]
+    left = "network", "random crop", "weight decay", "machine", "files"
+    lines = [list(cells[0]), ["---" if column in left else "---:" for column in cells[0]],
+             *(row.values() for row in cells)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cells(script, picture, old, up):
+    """One row of a table: its cells by column."""
+    run = record.read(ROOT / (script + ".h5"))
+    settings, machine = run["settings"], run["machine"]
+    computed_on = machine["processor"] if machine["devices"][0].startswith("cpu") else ", ".join(machine["devices"])
+    paths = {"script": script + ".py", "model": script + ".h5", "picture": f"Results/{picture}.png"}
+    cells = {"network": re.sub(" on (CIFAR-10|IMDB)|, random crop|, weight decay", "", run["title"]),
+             "random crop": "yes" if settings["random_crop"] else "no",
+             "weight decay": f"{settings.get('weight_decay', 0):g}",
+             "train": f"**{100 * run['train_accuracy']:.2f}**", "test": f"**{100 * run['test_accuracy']:.2f}**"}
+    if old:
+        cells |= {"paper, train": f"{run['paper_train']:.2f}", "paper, test": f"{run['paper_test']:.2f}"}
+        cells |= {f"2017, {name}": f"{value:.1f}" if value else "-"
+                  for name, value in zip(("train", "test"), old, strict=True)}
+    return cells | {"epochs": str(len(run["history"]["loss"])), "minutes": f"{run['seconds'] / 60:.1f}",
+                    "machine": f"{machine['cores']} x {computed_on}",
+                    "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
 
 
 def benchmark_table(told):
@@ -102,18 +116,20 @@ def fill(readme, name, table):
         part.write_text(before + begin + table + end + after)
 
 
-def trained(rows):
-    """The rows whose .h5 is there."""
-    return [row for row in rows if (ROOT / (row[0] + ".h5")).exists()]
+def trained():
+    """The rows of all tables whose .h5 is there."""
+    return [row for rows in TABLES.values() for row in rows if (ROOT / (row[0] + ".h5")).exists()]
 
 
 def main():
-    rows = trained(CIFAR10)
+    rows = trained()
     for script, picture, _ in rows:
         plot.curves(record.read(ROOT / (script + ".h5")), ROOT / "Results" / (picture + ".png"))
-    plot.random_labels([record.read(ROOT / (script + ".h5")) for script, _, _ in rows],
+    plot.random_labels([record.read(ROOT / (row[0] + ".h5")) for row in rows if row in CIFAR10],
                        ROOT / "Results" / "Random_labels.png")
-    fill(ROOT / "Results" / "README.md", "results", table(rows, ROOT / "Results" / "README.md"))
+    for mark, all_rows in TABLES.items():
+        readme = ROOT / "Results" / "README.md"
+        fill(readme, mark, table([row for row in rows if row in all_rows], readme))
     for folder in sorted({script.split("/")[0] for script, _, _ in rows}):
         readme = ROOT / folder / "README.md"
         fill(readme, "results", table([row for row in rows if row[0].startswith(folder + "/")], readme))

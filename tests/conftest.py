@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def every_script():
-    """The scripts that train on CIFAR-10, as paths."""
-    return sorted(ROOT.glob("*/cifar10_*.py"))
+    """The scripts that train, as paths."""
+    return sorted([*ROOT.glob("*/cifar10_*.py"), *ROOT.glob("*/imdb_*.py")])
 
 
 def run(script, *options, cwd=None, **kwargs):
@@ -40,6 +40,19 @@ def write_batches(folder, count=20, **changes):
         if name == "data_batch_3":
             batch |= {key.encode(): value for key, value in changes.items()}
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+    return folder
+
+
+def write_reviews(folder, **changes):
+    """Writes a small imdb.npz in the layout of Keras'; `changes` replace its arrays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.RandomState(1)
+    arrays = {}
+    for split, count in ("train", 30), ("test", 20):
+        arrays["x_" + split] = np.array([random.randint(1, 30000, length).tolist()
+                                         for length in random.randint(1, 500, count)] + [None], object)[:-1]
+        arrays["y_" + split] = random.randint(0, 2, count)
+    np.savez(folder / "imdb.npz", **arrays | changes)
     return folder
 
 

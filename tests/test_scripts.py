@@ -10,16 +10,19 @@ import pytest
 from benchmark import imported
 from conftest import ROOT, every_script, run
 
-# Paper, Table 1
-PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "Mini Inception": 1_649_402}
+# Paper, Table 1; LSTM: 10,000 word vectors of 128, four gates of (128 + 128 + 1) x 128, 129 x 2
+PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "Mini Inception": 1_649_402,
+              "LSTM": 10_000 * 128 + 4 * 257 * 128 + 129 * 2}
 SCRIPTS = pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
 
 
 @SCRIPTS
-def test_parameter_count_is_the_papers(script):
+def test_parameter_count(script):
     model = imported(script).build_model()
     assert sum(np.prod(variable.shape) for variable in model.trainable_variables) == PARAMETERS[script.parent.name]
-    assert model.input_shape == (None, 28, 28, 3) and model.output_shape == (None, 10)
+    text = script.parent.name == "LSTM"
+    assert (model.input_shape, model.output_shape) == (((None, 200), (None, 2)) if text else
+                                                       ((None, 28, 28, 3), (None, 10)))
 
 
 @SCRIPTS
@@ -36,6 +39,9 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path)
     model, told = keras.models.load_model(folder / (stem + ".h5"), compile=False), record.read(folder / (stem + ".h5"))
     np.testing.assert_allclose(model.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"],
                                rtol=1e-3, atol=1e-4)
+    assert told["settings"].get("words") == (
+        None if script.parent.name != "LSTM" else "shuffled" if "shuffled" in script.stem
+        else "random" if "random_words" in script.stem else "as written")
     assert "synthetic" in told["title"] and told["settings"]["random_crop"] == ("rand_crop" in script.stem)
     assert told["settings"].get("label_noise") == (1 if script.stem.endswith(("_rand", "_rand_labels")) else None)
     assert ("weight_decay" in told["settings"]) == ("_wd" in script.stem)
@@ -60,9 +66,12 @@ def test_is_in_its_folders_readme(script):
 
 
 # What makes a variant, as regular expressions: taken away, it leaves the folder's plain script.
-VARIANT = [r'(?s)\A""".*?"""', r"(?m)^(PAPER|WEIGHT_DECAY|LABEL_NOISE) = .*\n", r"(?m)^    l2 = .*\n\n?(?=    def)?",
+VARIANT = [r'(?s)\A""".*?"""', r"(?m)^(PAPER|WEIGHT_DECAY|LABEL_NOISE|DROPOUT) = .*\n",
+           r"(?m)^    l2 = .*\n\n?(?=    def)?",
+           r", weight_decay=WEIGHT_DECAY(?=\))", r", label_noise=LABEL_NOISE(?=\))",
            r"weight_decay=WEIGHT_DECAY(, )?", r"label_noise=LABEL_NOISE, ", r"run\.weight_decay",
-           r", kernel_regularizer=l2", r", random_crop=True", r".*BatchNormalization.*\n", r", use_bias=False"]
+           r", (kernel|recurrent|embeddings)_regularizer=l2", r", random_crop=True", r', words="\w+"',
+           r".*BatchNormalization.*\n", r", use_bias=False", r".*layers\.Dropout\(DROPOUT\),\n"]
 
 
 @SCRIPTS
@@ -80,10 +89,12 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
         script.parent.name == "Mini Inception" and "no_bn" not in script.stem)
 
 
-def test_synthetic_pictures_can_be_learned(tmp_path):
-    process = run(ROOT / "MLP1" / "cifar10_keras_mlp.py", "--dataset", "synthetic", "--epochs", "3", "--out", tmp_path)
+@pytest.mark.parametrize("script, epochs, accuracy", [("MLP1/cifar10_keras_mlp", 3, 0.5), ("LSTM/imdb_lstm", 1, 0.9)])
+def test_synthetic_data_can_be_learned(script, epochs, accuracy, tmp_path):
+    script = ROOT / (script + ".py")
+    process = run(script, "--dataset", "synthetic", "--epochs", epochs, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
-    assert record.read(tmp_path / "cifar10_keras_mlp--synthetic--epochs-3.h5")["test_accuracy"] > 0.5
+    assert record.read(tmp_path / f"{script.stem}--synthetic--epochs-{epochs}.h5")["test_accuracy"] > accuracy
 
 
 def test_the_first_look_of_the_readme(tmp_path):

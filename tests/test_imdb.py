@@ -1,0 +1,189 @@
+"""The reviews: reading, encoding, windows, replaced words, and all that can be wrong with an imdb.npz."""
+
+import types
+
+from common import imdb, synthetic
+
+import keras
+import numpy as np
+import pytest
+from conftest import write_reviews
+
+
+def asked(**changes):
+    """What imdb.load looks at of a Run."""
+    return types.SimpleNamespace(**({"dataset": "imdb", "data": None, "limit": None, "label_noise": None,
+                                     "batch_size": 8, "seed": 0, "settings": {}} | changes))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_reviews(tmp_path / "data sets")
+
+
+def inputs(reviews):
+    return np.concatenate([reviews[k][0] for k in range(len(reviews))])
+
+
+def test_words_come_as_from_keras(folder, monkeypatch):
+    """keras.datasets.imdb and pad_sequences are what users of the field would take."""
+    monkeypatch.setattr("keras.src.datasets.imdb.get_file", lambda *args, **kwargs: folder / "imdb.npz")
+    (train, labels), (test, test_labels) = keras.datasets.imdb.load_data(num_words=imdb.VOCABULARY)
+    ours_train, ours_test = imdb.load(asked(data=folder))
+    ours_train = ours_train.as_tested()
+    for theirs, their_labels, ours in (train, labels, ours_train), (test, test_labels, ours_test):
+        # Keras shuffles the reviews.
+        rows = keras.utils.pad_sequences(theirs, maxlen=imdb.LENGTH)
+        assert sorted(map(tuple, np.column_stack([rows, their_labels]))) == sorted(
+            map(tuple, np.column_stack([inputs(ours), ours.labels])))
+
+
+def test_batches_are_shuffled_anew_and_repeatably(folder):
+    train, _ = imdb.load(asked(data=folder))
+
+    def order(epoch):
+        train.set_epoch(epoch)
+        return inputs(train).tolist()
+
+    assert order(0) != order(1) and sorted(order(0)) == sorted(order(1))
+    assert order(1) == order(1)
+    assert train[0][0].shape == (8, 200) and train[0][0].dtype == train[0][1].dtype == np.int32
+
+
+def test_random_crop_draws_a_window_per_review_anew_each_epoch():
+    reviews = [np.arange(1, 1000, dtype=np.int32)] * 300 + [np.arange(1, 50, dtype=np.int32)]
+    train = imdb.Reviews(reviews, np.zeros(301, np.int32), 301, random_crop=True)
+
+    def firsts(epoch):
+        train.set_epoch(epoch)
+        windows = train[0][0]
+        long, short = windows[:300], windows[300]
+        # Rank r comes as r + 3; a window that begins with the start mark (1) begins before rank 1.
+        starts = np.where(long[:, 0] == imdb.START, 0, long[:, 0] - imdb.OFFSET)
+        expected = np.where(starts[:, None] + np.arange(200) == 0, imdb.START,
+                            starts[:, None] + np.arange(200) + imdb.OFFSET)
+        np.testing.assert_array_equal(long, expected)
+        np.testing.assert_array_equal(short, [0] * 150 + [imdb.START] + list(range(4, 53)))
+        return starts
+
+    first, second = firsts(0), firsts(1)
+    assert first.min() < 50 and first.max() > 750 and (first != second).mean() > 0.9
+    np.testing.assert_array_equal(firsts(0), first)
+    as_tested = train.as_tested()[0][0]
+    assert (as_tested[0] == np.arange(800, 1000) + imdb.OFFSET).all()
+
+
+def test_shuffled_words_are_the_same_words_in_an_order_of_each_review():
+    review = np.arange(1, 151, dtype=np.int32)
+    one = imdb._replaced(review, "shuffled", 0, None)
+    assert sorted(one) == sorted(review) and one.tolist() != review.tolist()
+    assert imdb._replaced(review, "shuffled", 0, None).tolist() == one.tolist(), "in every epoch and run"
+    assert imdb._replaced(review, "shuffled", 1, None).tolist() != one.tolist()
+    other = imdb._replaced(review + 1, "shuffled", 0, None)
+    assert (other - 1).tolist() != one.tolist(), "each review has an order of its own"
+
+
+def test_random_words_keep_length_and_frequencies_only():
+    every_word = np.repeat([1, 2, 3], [6000, 3000, 1000])
+    reviews = [imdb._replaced(np.full(100, k, np.int32), "random", 0, every_word) for k in range(1, 301)]
+    assert {len(review) for review in reviews} == {100}
+    shares = np.bincount(np.concatenate(reviews))[1:] / 30000
+    np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.02)
+    assert len({tuple(review) for review in reviews}) == 300
+
+
+@pytest.mark.parametrize("words", ["shuffled", "random"])
+def test_replaced_words_are_for_training_and_test_alike(folder, words):
+    written, written_test = imdb.load(asked(data=folder))
+    run = asked(data=folder)
+    train, test = imdb.load(run, words=words)
+    assert run.settings == {"random_crop": False, "words": words}
+    for one, other in (written.as_tested(), train.as_tested()), (written_test, test):
+        assert (inputs(one) != inputs(other)).any() and (one.labels == other.labels).all()
+
+
+def test_random_labels_are_for_training_only(folder):
+    true, test = imdb.load(asked(data=folder))
+    noisy, noisy_test = imdb.load(asked(data=folder, label_noise=1.0))
+    assert (true.labels != noisy.labels).any() and set(noisy.labels) == {0, 1}
+    assert (test.labels == noisy_test.labels).all()
+
+
+def test_limit(folder):
+    assert len(imdb.load(asked(data=folder, limit=7))[0].labels) == 7
+    with pytest.raises(SystemExit, match="--limit 31 .* 30 training examples"):
+        imdb.load(asked(data=folder, limit=31))
+
+
+def test_load_says_that_reviews_are_generated(capsys):
+    train, _ = imdb.load(asked(dataset="synthetic"))
+    assert "Synthetic" in capsys.readouterr().out and len(train.labels) == synthetic.TRAINING
+
+
+# What can be wrong with the file
+
+def refused(folder):
+    with pytest.raises(SystemExit) as refusal:
+        imdb.read(folder)
+    sentence = str(refusal.value)
+    assert "--data" in sentence, "it says what to do"
+    return sentence
+
+
+def test_missing_folder_and_missing_file(tmp_path):
+    assert "does not exist" in refused(tmp_path / "no such folder")
+    assert "imdb.npz is missing" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-3000], lambda content: b"<html>",
+                                    lambda content: content[:3000] + bytes(50) + content[3050:]],
+                         ids=["empty", "truncated", "a web page", "bytes changed"])
+def test_damaged_file(folder, damage):
+    path = folder / "imdb.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    assert f"{path} is no IMDB data set" in refused(folder)
+
+
+def ragged(*reviews):
+    return np.array([*reviews, None], object)[:-1]
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"x_train": ragged([3, 0]), "y_train": [1]}, "words from 0 to 3, outside 1"),
+    ({"x_train": ragged([3, -1]), "y_train": [1]}, "words from -1 to 3, outside 1"),
+    ({"x_test": ragged([2**40]), "y_test": [1]}, "outside 1 to"),
+    ({"x_train": ragged(["good film"]), "y_train": [1]}, "lists of word numbers"),
+    ({"x_train": ragged([1.5]), "y_train": [1]}, "lists of word numbers"),
+    ({"x_train": ragged([[1], [2, 3]]), "y_train": [1]}, "lists of word numbers"),
+    ({"y_train": np.zeros(29, int)}, "a label of 0 or 1 for each"),
+    ({"y_train": np.full(30, 0.5)}, "a label of 0 or 1 for each"),
+    ({"y_train": np.full(30, 2)}, "labels from 2 to 2"),
+    ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "holds no reviews"),
+])
+def test_foreign_content(tmp_path, changes, says):
+    assert says in refused(write_reviews(tmp_path, **changes))
+
+
+def test_another_npz(tmp_path):
+    np.savez(tmp_path / "imdb.npz", weights=np.zeros(3))
+    assert "is no IMDB data set" in refused(tmp_path)
+
+
+def test_object_arrays_that_would_run_code_do_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "it ran"), "w")
+
+    write_reviews(tmp_path, x_test=np.array([Evil()], object))
+    assert "it asks to run" in refused(tmp_path)
+    assert not (tmp_path / "it ran").exists()
+
+
+def test_no_network(tmp_path, monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise Exception("URL fetch failure on https://...: None -- [Errno -2] Name or service not known")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("common.files.__file__", str(tmp_path / "common" / "files.py"))  # no data/ beside it
+    monkeypatch.setattr(imdb.keras.utils, "get_file", unreachable)
+    assert "network" in refused(None)
