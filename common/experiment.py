@@ -6,6 +6,7 @@
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import math
@@ -211,6 +212,24 @@ def make_fast(model):
     model.steps_per_execution = STEPS_PER_EXECUTION
     # On a CPU, TensorFlow's own kernels beat XLA's; JAX knows nothing else.
     model.jit_compile = keras.backend.backend() == "jax"
+    if keras.backend.backend() == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD:
+        model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)
+
+
+def _momentum_step(optimizer, gradient, variable, learning_rate):
+    """What keras.optimizers.SGD does to a variable, bit for bit, in one pass through memory in place of five.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/raw_ops/ResourceApplyKerasMomentum
+    """
+    import tensorflow as tf
+
+    if not optimizer.momentum:
+        return keras.optimizers.SGD.update_step(optimizer, gradient, variable, learning_rate)
+    momentum = optimizer.momentums[optimizer._get_variable_index(variable)].value
+    learning_rate, gradient = tf.cast(learning_rate, variable.dtype), tf.cast(gradient, variable.dtype)
+    return tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle, accum=momentum.handle, lr=learning_rate, grad=gradient,
+        momentum=tf.cast(optimizer.momentum, variable.dtype), use_nesterov=optimizer.nesterov)
 
 
 class _Epochs(keras.callbacks.Callback):

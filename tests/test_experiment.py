@@ -295,3 +295,22 @@ def test_stops_when_nothing_moves_any_more(monkeypatch, tmp_path, train, test, s
     run = start(monkeypatch, "--out", tmp_path)
     run.history = {"accuracy": train, "val_accuracy": test}
     assert run._settled() is settled
+
+
+# Speed
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {}], ids=str)
+def test_made_fast_a_model_learns_the_same(options):
+    """To the last bit, with momentum as TensorFlow's kernel applies it."""
+    inputs = np.random.RandomState(0).standard_normal((160, 2)).astype(np.float32)
+    weights = []
+    for fast in False, True:
+        keras.utils.set_random_seed(0)
+        model = small_model()
+        model.compile(keras.optimizers.SGD(0.1, **options), "mse", jit_compile=keras.backend.backend() == "jax")
+        if fast:
+            experiment.make_fast(model)
+        model.fit(inputs, inputs.sum(axis=1, keepdims=True) * np.ones((1, 3)), epochs=2, shuffle=False, verbose=0)
+        weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
+    assert np.isfinite(weights[0]).all() and (weights[0] != 0).any()
+    np.testing.assert_array_equal(*weights)
