@@ -102,7 +102,7 @@ def benchmark_table(told):
                      for name, result in told["medians"]["peak"].items())
     return "\n".join(lines) + f"""
 
-Pictures per second in training, medians of {told['rounds']} rounds, on {machine['cores']} cores
+Pictures per second in training (LSTM: reviews), medians of {told['rounds']} rounds, on {machine['cores']} cores
 ({machine['processor']}), where matrix products peak at {peak}.
 TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
 

@@ -6,7 +6,7 @@
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
 of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
-feeding pictures; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both take the script's batch size.
+feeding them; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both take the script's batch size.
 """
 
 import argparse
@@ -25,20 +25,39 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
            "MLP3": "MLP3/cifar10_keras_mlp3.py",
            "Mini Alexnet": "Mini Alexnet/cifar10_alexnet.py",
-           "Mini Inception": "Mini Inception/cifar10_tf_inception.py"}
-PICTURES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 2560, "Mini Inception": 1024}  # in a timed pass, seconds long
+           "Mini Inception": "Mini Inception/cifar10_tf_inception.py",
+           "LSTM": "LSTM/imdb_lstm.py"}
+# Pictures or reviews in a timed pass, which takes seconds
+EXAMPLES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 2560, "Mini Inception": 1024, "LSTM": 2048}
 PASSES = 3  # timed ones, after one that is not: the fastest counts
 OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
-JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # for the MLPs: XLA's convolutions are slow on a CPU
+JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
 PYTORCH = [("torch", "float32"), ("torch", "bfloat16"), ("torch-compiled", "float32"), ("torch-compiled", "bfloat16")]
 PEAK = ("torch", "float32"), ("torch", "bfloat16")  # precisions that the machine's matrix-product peak is measured in
 
 
-def pictures(count):
-    """Pictures of noise, uint8 of shape (count, 32, 32, 3), and labels: speed does not depend on what is on them."""
+def examples(network, batch_size):
+    """The batches that the network's scripts train on, of noise: speed does not depend on what they show."""
+    from common import cifar10, imdb
+
     import numpy as np
-    random = np.random.RandomState(0)
-    return (random.randint(0, 256, (count, 32, 32, 3), dtype=np.uint8), random.randint(0, 10, count, dtype=np.int32))
+    random, count = np.random.RandomState(0), EXAMPLES[network]
+    if network == "LSTM":
+        reviews = random.randint(1, imdb.VOCABULARY, (count, imdb.LENGTH))
+        return imdb.Reviews(reviews, random.randint(0, 2, count, dtype=np.int32), batch_size, shuffle_seed=0)
+    images = random.randint(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    return cifar10.Pictures(images, random.randint(0, 10, count, dtype=np.int32), batch_size, shuffle_seed=0)
+
+
+def our_model(network):
+    """The network's model, compiled as its scripts do."""
+    import keras
+    script = script_of(network)
+    model = script.build_model()
+    optimizer = (keras.optimizers.Adam(script.LEARNING_RATE) if network == "LSTM"
+                 else keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9))
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
 
 
 def imported(path):
@@ -56,15 +75,11 @@ def script_of(network):
 
 def measure_ours(network, precision):
     """Seconds of every timed pass through `fit`, as experiment.Run does it."""
-    from common import cifar10, experiment
+    from common import experiment
 
     import keras
     keras.config.set_dtype_policy(precision)
-    script = script_of(network)
-    train = cifar10.Pictures(*pictures(PICTURES[network]), script.BATCH_SIZE, shuffle_seed=0)
-    model = script.build_model()
-    model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
-                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    train, model = examples(network, script_of(network).BATCH_SIZE), our_model(network)
     experiment.make_fast(model)
     seconds = []
 
@@ -81,15 +96,14 @@ def measure_ours(network, precision):
 
 def measure_pytorch(network, precision, compiled):
     """Seconds of every timed pass through the PyTorch peer."""
-    from common import cifar10
-
+    import numpy as np
     import peers
     import torch
     script = script_of(network)
-    images, labels = pictures(PICTURES[network])
-    images = torch.from_numpy(cifar10.standardize(images[:, 2:30, 2:30]))
-    epoch = peers.trainer(peers.NETWORKS[network](), images, torch.from_numpy(labels).long(), script.BATCH_SIZE,
-                          script.LEARNING_RATE, precision, compiled)
+    train = examples(network, script.BATCH_SIZE)
+    inputs = torch.from_numpy(train.inputs(np.arange(EXAMPLES[network])))
+    epoch = peers.trainer(network, peers.NETWORKS[network](), inputs, torch.from_numpy(train.labels).long(),
+                          script.BATCH_SIZE, script.LEARNING_RATE, precision, compiled)
     epoch()
     seconds = []
     for _ in range(PASSES):
@@ -128,7 +142,7 @@ def contestant(network, contender, precision):
         return {"gflops": measure_peak(precision)}
     seconds = (measure_pytorch(network, precision, contender == "torch-compiled") if contender.startswith("torch")
                else measure_ours(network, precision))
-    return {"per_second": PICTURES[network] / min(seconds),
+    return {"per_second": EXAMPLES[network] / min(seconds),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -148,7 +162,7 @@ def main():
     measured = {}
     for turn in range(options.rounds):
         for network in ["peak", *(options.networks or SCRIPTS)]:
-            contenders = PEAK if network == "peak" else OURS + JAX * network.startswith("MLP") + PYTORCH
+            contenders = PEAK if network == "peak" else OURS + JAX * (not network.startswith("Mini")) + PYTORCH
             for contender, precision in contenders:
                 result = contend(network, contender, precision)
                 measured.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)

@@ -69,7 +69,21 @@ def inception():
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(336, 10))
 
 
-NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alexnet, "Mini Inception": inception}
+class LSTM(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(10000, 128)
+        self.lstm = nn.LSTM(128, 128, batch_first=True)
+        # Of PyTorch's two biases per gate one is enough.
+        self.lstm.bias_hh_l0.requires_grad_(False).zero_()
+        self.dense = nn.Linear(128, 2)
+
+    def forward(self, x):
+        return self.dense(self.lstm(self.embedding(x))[0][:, -1])
+
+
+NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alexnet, "Mini Inception": inception,
+            "LSTM": LSTM}
 
 
 # Dense layers that see pictures flattened: number of inputs, and channels.  A flattened picture lies
@@ -79,11 +93,21 @@ FLATTENED = {2352: 3, 3136: 64}
 
 def with_weights_of(keras_model, network):
     """Gives a network the weights of its Keras twin: the same kinds of layers, each kind in the same order."""
-    for our_kind, their_kind in ("Conv2D", nn.Conv2d), ("BatchNormalization", nn.BatchNorm2d), ("Dense", nn.Linear):
+    kinds = {"Conv2D": nn.Conv2d, "BatchNormalization": nn.BatchNorm2d, "Dense": nn.Linear, "Embedding": nn.Embedding,
+             "LSTM": nn.LSTM}
+    for our_kind, their_kind in kinds.items():
         ours = [layer for layer in keras_model.layers if type(layer).__name__ == our_kind]
         theirs = [layer for layer in network.modules() if isinstance(layer, their_kind)]
         for our, their in zip(ours, theirs, strict=True):
             weights = {weight.name: torch.from_numpy(weight.numpy()) for weight in our.trainable_variables}
+            if our_kind == "Embedding":
+                their.weight.data.copy_(weights["embeddings"])
+                continue
+            if our_kind == "LSTM":  # the gates come in the same order
+                their.weight_ih_l0.data.copy_(weights["kernel"].T)
+                their.weight_hh_l0.data.copy_(weights["recurrent_kernel"].T)
+                their.bias_ih_l0.data.copy_(weights["bias"])
+                continue
             if "kernel" in weights:
                 kernel = weights["kernel"]
                 channels = FLATTENED.get(kernel.shape[0], 1)
@@ -93,34 +117,39 @@ def with_weights_of(keras_model, network):
                     kernel = kernel.permute(3, 2, 0, 1)
                 their.weight.data.copy_(kernel)
             if their.bias is not None:
-                their.bias.data.copy_(weights["beta" if their_kind is nn.BatchNorm2d else "bias"])
+                their.bias.data.copy_(weights["beta" if our_kind == "BatchNormalization" else "bias"])
     return network
 
 
-def trainer(network, images, labels, batch_size, learning_rate, precision, compiled):
+def trainer(name, network, inputs, labels, batch_size, learning_rate, precision, compiled):
     """Makes a function that trains one epoch, over inputs in memory, and returns its mean loss.
 
     Args:
-        images: float32 of shape (n, height, width, 3); labels: int64 of shape (n,).
+        name: the network's name in NETWORKS.
+        inputs: float32 of shape (n, height, width, 3), or for the LSTM int32 of shape (n, words).
+        labels: int64 of shape (n,).
         precision: "float32", or "bfloat16" for autocast.
         compiled: whether torch.compile translates the network.
     """
     network = network.to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], learning_rate, momentum=MOMENTUM,
-                                fused=True)
+    weights = [p for p in network.parameters() if p.requires_grad]
+    if name == "LSTM":
+        optimizer = torch.optim.Adam(weights, learning_rate, eps=1e-7, fused=True)
+    else:
+        optimizer = torch.optim.SGD(weights, learning_rate, momentum=MOMENTUM, fused=True)
+        inputs = inputs.permute(0, 3, 1, 2)  # seen as (n, 3, height, width), lying in memory as channels_last
     forward = torch.compile(network) if compiled else network
-    images = images.permute(0, 3, 1, 2)  # seen as (n, 3, height, width), lying in memory as channels_last
 
     def epoch():
         total = torch.zeros(())
-        order = torch.randperm(len(images))
+        order = torch.randperm(len(inputs))
         for batch in order.split(batch_size):
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-                loss = functional.cross_entropy(forward(images[batch]).float(), labels[batch])
+                loss = functional.cross_entropy(forward(inputs[batch]).float(), labels[batch])
             loss.backward()
             optimizer.step()
             total += loss.detach() * len(batch)
-        return float(total / len(images))
+        return float(total / len(inputs))
 
     return epoch
