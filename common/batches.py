@@ -79,5 +79,5 @@ class Batches(keras.utils.PyDataset):
         return self
 
     def as_tested(self):
-        """The same examples and labels in order, without a random crop, as the final accuracy is measured on."""
+        """Batches of the same examples and labels in order, without a random crop, for the final accuracy."""
         raise NotImplementedError

@@ -91,8 +91,9 @@ class Pictures(batches.Batches):
     def batches(self):
         """The same batches in the form that `fit` takes the fastest.
 
-        Handing every batch from Python to TensorFlow takes a good part of a perceptron's training time.  So where the
-        windows stay the same, TensorFlow gathers pictures from its own memory, and only their numbers come from here.
+        Making every batch in Python, or just handing it over, takes a good part of a perceptron's training time.  So
+        where the windows stay the same, TensorFlow has them in its memory, gets one order for each epoch, and makes the
+        batches beside the training, in one thread.
         """
         if keras.backend.backend() != "tensorflow" or self.random_crop:
             return self
@@ -107,9 +108,15 @@ class Pictures(batches.Batches):
             scaled = tf.cast(tf.gather(pictures, rows), tf.float32) * np.float32(1 / 255)
             return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
 
-        dataset = tf.data.Dataset.from_generator(lambda: map(self.rows, range(len(self))),
-                                                 output_signature=tf.TensorSpec((None,), tf.int64)).map(gather)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(tf.data.AUTOTUNE)
+        def rows_of_batches(order):
+            size = self.batch_size
+            return tf.data.Dataset.range(len(self)).map(lambda index: order[index * size:(index + 1) * size])
+
+        orders = tf.data.Dataset.from_generator(lambda: [self.order], output_signature=tf.TensorSpec((None,), tf.int64))
+        options = tf.data.Options()
+        options.threading.max_intra_op_parallelism = 1
+        return (orders.flat_map(rows_of_batches).map(gather).prefetch(4).with_options(options)
+                .apply(tf.data.experimental.assert_cardinality(len(self))))
 
     def as_tested(self):
         return Pictures(self.images, self.labels, batches.EVALUATION_BATCH)

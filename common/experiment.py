@@ -17,7 +17,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from common import files, plot, record
+from common import distribution, files, plot, record
 
 import h5py
 import keras
@@ -29,7 +29,7 @@ SETTLED_EPOCHS = 10  # that accuracies must stand still before training stops ea
 
 
 def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", precision="float32", weight_decay=None,
-          label_noise=None, paper=None):
+          label_noise=None, image_size=None, paper=None, distributed=False):
     """Reads the command line over a script's constants and makes ready to train.
 
     Args:
@@ -40,7 +40,9 @@ def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", 
         precision: "float32", "mixed_bfloat16", or "auto" for the latter where the processor computes in it.
         weight_decay: coefficient of the L2 penalty, for the scripts that have one.
         label_noise: probability that a training label is random, for the scripts that have random labels.
+        image_size: height and width of the pictures in pixels, for the scripts that let them be chosen.
         paper: the paper's accuracies for this row, (train, test) in %.
+        distributed: train on all devices, together with other processes if there are any (see common/distribution.py).
 
     Returns:
         A `Run`.
@@ -51,12 +53,14 @@ def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", 
     """
     defaults = {"dataset": dataset, "limit": None, "epochs": epochs, "batch_size": batch_size,
                 "learning_rate": learning_rate, "seed": 0, "precision": resolve_precision(precision)}
-    variant = {"weight_decay": weight_decay, "label_noise": label_noise}
+    variant = {"weight_decay": weight_decay, "label_noise": label_noise, "image_size": image_size}
     defaults |= {name: value for name, value in variant.items() if value is not None}
     options = vars(_parser(doc, defaults).parse_args())
     if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
         raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
     settings = {name: options[name] for name in defaults}
+    if distributed:
+        distribution.start()
     keras.config.set_dtype_policy(settings["precision"])
     keras.utils.set_random_seed(settings["seed"])
 
@@ -75,27 +79,29 @@ class Run:
     """One run of a script.
 
     Attributes:
-        dataset, limit, epochs, batch_size, learning_rate, seed, precision, weight_decay, label_noise: from the script's
-            constants and the command line; the last two are None where the script has none.
+        dataset, limit, epochs, batch_size, learning_rate, seed, precision, weight_decay, label_noise, image_size: from
+            the script's constants and the command line; the last three are None where the script has none.
         data, fresh, tensorboard: the command line's other options.
         settings: dict of those above that change the result; goes into the .h5.
     """
 
     def __init__(self, stem, title, settings, paper, options):
         self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
-        self.weight_decay = self.label_noise = None
+        self.weight_decay = self.label_noise = self.image_size = None
         vars(self).update(settings)
         self.data, self.fresh, self.tensorboard = options["data"], options["fresh"], options["tensorboard"]
         self.history, self.interrupted = {}, False
         self.checkpoint = self._beside(".checkpoint.npz")
-        self._lock()
+        self.process, self.processes = distribution.process()
+        if self.process == 0:  # the one that writes
+            self._lock()
 
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; goes on from a checkpoint where there is one.
 
         Args:
             model: compiled Keras model with the metric "accuracy".
-            train, test: as `cifar10.load` or `imdb.load` returns them.
+            train, test: as a `load` of this package returns them; test may be None.
 
         Raises:
             SystemExit: with a sentence, when the loss becomes NaN or infinite, on Ctrl-C, and when the checkpoint is
@@ -112,8 +118,14 @@ class Run:
         before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
         try:
             if not self._settled():
-                model.fit(train.batches(), validation_data=test.batches(), initial_epoch=first_epoch,
-                          epochs=self.epochs, shuffle=False, callbacks=callbacks)
+                model.fit(train.batches(), validation_data=test and test.batches(), initial_epoch=first_epoch,
+                          epochs=self.epochs, shuffle=False, callbacks=callbacks,
+                          verbose="auto" if self.process == 0 else 0)
+        except Exception as error:  # JAX has one for each way that a connection can break
+            if self.processes == 1:
+                raise
+            distribution.end(f"\nThe processes of this training have lost each other ({type(error).__name__}: {error})"
+                             ". Start all of them again: they go on from the last whole epoch.")
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -124,22 +136,28 @@ class Run:
         and on all test examples.
         """
         final = record.in_float32(model)
-        final.compile(loss=model.loss, metrics=["accuracy"], jit_compile=model.jit_compile)
-        print("Evaluating the final weights on the training and the test set")
-        train_loss, train_accuracy = final.evaluate(self.train.as_tested())
-        test_loss, test_accuracy = final.evaluate(self.test)
+        top_5 = [keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")] if "top_5" in self.history else []
+        final.compile(loss=model.loss, weighted_metrics=["accuracy", *top_5], jit_compile=model.jit_compile)
         run = {"title": self.title, "settings": self.settings, "versions": _versions(), "machine": machine(),
-               "train_loss": train_loss, "train_accuracy": train_accuracy,
-               "test_loss": test_loss, "test_accuracy": test_accuracy,
-               "probe": _probe(final), "seconds": sum(self.history["seconds"]), "history": self.history}
+               "seconds": sum(self.history["seconds"]), "history": self.history}
+        for name, examples in ("train", self.train), ("test", self.test):
+            if examples is not None:
+                print(f"Evaluating the final weights on the {'training' if name == 'train' else 'test'} set")
+                measured = final.evaluate(examples.as_tested(), return_dict=True)
+                run |= {f"{name}_{metric}": value for metric, value in measured.items()}
+        if self.process > 0:
+            return
+        if self.processes > 1 or distribution.devices() > 1:  # what is saved is of one device
+            keras.distribution.set_distribution(None)
+            final = record.in_float32(model)
+        run["probe"] = _probe(final)
         if self.paper:
             run["paper_train"], run["paper_test"] = self.paper
         model_file, picture = self._beside(".h5", hidden=False), self._beside(".png", hidden=False)
         record.write(model_file, final, run)
         plot.curves(run, picture)
         self.checkpoint.unlink(missing_ok=True)
-        print(f"{self.title}: {train_accuracy:.2%} train, {test_accuracy:.2%} test\n"
-              f"Saved {model_file} and {picture.name}")
+        print(f"{self.title}: {record.accuracies(run)}\nSaved {model_file} and {picture.name}")
 
     def _beside(self, ending, hidden=True):
         return self.stem.with_name("." * hidden + self.stem.name + ending)
@@ -176,6 +194,8 @@ class Run:
 
     def write_checkpoint(self, model):
         """Writes weights, optimizer state and history as one file, in the place of the one before."""
+        if self.process > 0:
+            return
         arrays = {f"variable_{k}": np.asarray(variable) for k, variable in enumerate(self._state(model))}
         with files.replacing(self.checkpoint) as part:
             np.savez(part, fingerprint=self._fingerprint(model), history=json.dumps(self.history), **arrays)
@@ -204,7 +224,8 @@ class Run:
     def _settled(self):
         """Whether nothing moves any more: both accuracies have stood still (0.01 % train, 0.1 % test)."""
         train, test = (self.history.get(name, [])[-SETTLED_EPOCHS:] for name in ("accuracy", "val_accuracy"))
-        return len(train) == SETTLED_EPOCHS and max(train) - min(train) <= 1e-4 and max(test) - min(test) <= 1e-3
+        return (len(train) == SETTLED_EPOCHS and max(train) - min(train) <= 1e-4
+                and (not test or max(test) - min(test) <= 1e-3))
 
 
 def make_fast(model):
@@ -257,7 +278,7 @@ class _Epochs(keras.callbacks.Callback):
                              f"--learning-rate below {self.run.learning_rate:g}.")
 
     def on_epoch_end(self, epoch, logs=None):
-        values = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        values = {name: float(value) for name, value in logs.items()}
         values["learning_rate"] = float(self.model.optimizer.learning_rate)
         values["seconds"] = time.perf_counter() - self.began
         for name, value in values.items():
@@ -285,6 +306,8 @@ def _parser(doc, defaults):
         add("weight-decay", _number("X", float, 0), "coefficient of the L2 penalty on every kernel")
     if "label_noise" in defaults:
         add("label-noise", _number("P", float, 0, 1), "probability that a training label is drawn at random")
+    if "image_size" in defaults:
+        add("image-size", _number("N", int, 75), "height and width of the pictures in pixels")
     add("seed", _number("N", int, 0, 2**32 - 1), "of weights, order, crops and random labels")
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default=defaults["precision"],
                         help=f"of the training; what is saved is float32 (default here: {defaults['precision']})")

@@ -49,3 +49,21 @@ class BatchNormalization(layers.BatchNormalization):
             for moving, now in (self.moving_mean, mean), (self.moving_variance, variance):
                 moving.assign(moving * self.momentum + now * (1 - self.momentum))
         return outputs
+
+
+def rebuilt(model, kernel_regularizer=None):
+    """Copies a model of keras.applications with the batch normalization above, and a penalty on every kernel.
+
+    Args:
+        model: Keras model whose weights are still the initial ones; the copy's are drawn anew.
+        kernel_regularizer: Keras regularizer, or None.
+    """
+    def rebuild(layer):
+        config = layer.get_config()
+        if isinstance(layer, layers.BatchNormalization):
+            return BatchNormalization.from_config(config)
+        if "kernel_regularizer" in config:
+            config["kernel_regularizer"] = kernel_regularizer
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(model, clone_function=rebuild)

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")  # draws into files, on machines without a screen too
-from common import files  # noqa: E402
+from common import files, record  # noqa: E402
 
 import matplotlib.pyplot as plt  # noqa: E402
 
@@ -23,15 +23,16 @@ def curves(run, path):
     marker = "o" if len(epochs) == 1 else None
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 
-    left.plot(epochs, 100 * np.asarray(history["accuracy"]), color=TRAIN, marker=marker, label="train")
-    left.plot(epochs, 100 * np.asarray(history["val_accuracy"]), color=TEST, marker=marker, label="test")
+    for prefix, name, color in ("", "train", TRAIN), ("val_", "test", TEST):
+        if prefix + "loss" in history:
+            style = {"color": color, "marker": marker, "label": name}
+            left.plot(epochs, 100 * np.asarray(history[prefix + "accuracy"]), **style)
+            right.plot(epochs, history[prefix + "loss"], **style)
     if "paper_train" in run:
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
 
-    right.plot(epochs, history["loss"], color=TRAIN, marker=marker, label="train")
-    right.plot(epochs, history["val_loss"], color=TEST, marker=marker, label="test")
     # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
     right.set(xlabel="epoch", ylabel="loss", yscale="log")
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
@@ -41,8 +42,7 @@ def curves(run, path):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=11)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.suptitle(f"{run['title']}\n"
-                    f"{100 * run['train_accuracy']:.2f} % train, {100 * run['test_accuracy']:.2f} % test", fontsize=14)
+    figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
     save(figure, path)
 
 

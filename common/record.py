@@ -1,7 +1,8 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
     run                    attributes: title, settings, versions, machine (JSON); paper_train, paper_test (%);
-                           train_accuracy, train_loss, test_accuracy, test_loss of the model in this file; seconds
+                           train_accuracy, train_loss, test_accuracy, test_loss of the model in this file; seconds;
+                           with a thousand classes also train_top_5, test_top_5; without a test set none of it
     run/history/<name>     one value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test
                            set), learning_rate, seconds
     run/probe/inputs       a few random inputs, and
@@ -65,6 +66,12 @@ def read(path):
             return run
     except (OSError, KeyError) as error:
         raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
+
+
+def accuracies(run):
+    """What the final weights reach, in words."""
+    return ", ".join(f"{100 * run[name + '_accuracy']:.2f} % {name}" for name in ("train", "test")
+                     if name + "_accuracy" in run)
 
 
 def in_float32(model):

@@ -3,6 +3,7 @@
     python tests/benchmark.py                measures everything, some 20 minutes; writes Results/benchmark.json
     python tests/benchmark.py MLP1 MLP3      measures these anew and leaves the others' figures as they were
     python -m common.results                 puts the table into the README
+    python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
 of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
@@ -18,6 +19,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,7 +30,7 @@ SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
            "Mini Inception": "Mini Inception/cifar10_tf_inception.py",
            "LSTM": "LSTM/imdb_lstm.py"}
 # Pictures or reviews in a timed pass, which takes seconds
-EXAMPLES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 2560, "Mini Inception": 1024, "LSTM": 2048}
+EXAMPLES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 1280, "Mini Inception": 640, "LSTM": 1024}
 PASSES = 3  # timed ones, after one that is not: the fastest counts
 OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
 JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
@@ -126,6 +128,42 @@ def measure_peak(precision):
     return max(rates)
 
 
+def overhead():
+    """Runs MLP1's script as it stands, on the real data, and beside it its training steps alone.
+
+    Returns:
+        dict: seconds of the whole run, from start to end; epochs it made; seconds of as many bare steps, on one batch
+        that lies in memory: forward, backward, optimizer; no feeding, no metrics, no test passes.
+    """
+    from common import experiment, record
+
+    import tensorflow as tf
+    script = script_of("MLP1")
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, ROOT / SCRIPTS["MLP1"], "--out", folder], check=True, capture_output=True)
+        whole = time.perf_counter() - began
+        epochs = len(record.read(Path(folder) / "cifar10_keras_mlp.h5")["history"]["loss"])
+    model = our_model("MLP1")
+    experiment.make_fast(model)
+    batch, labels = (tf.constant(part) for part in examples("MLP1", script.BATCH_SIZE)[0])
+    model.optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def steps():
+        for _ in tf.range(50000 // script.BATCH_SIZE):
+            with tf.GradientTape() as tape:
+                loss = model.loss(labels, model(batch, training=True))
+            variables = [variable.value for variable in model.trainable_variables]
+            model.optimizer.apply(tape.gradient(loss, variables), model.trainable_variables)
+
+    steps()
+    began = time.perf_counter()
+    for _ in range(epochs):
+        steps()
+    return {"whole": whole, "epochs": epochs, "steps": time.perf_counter() - began}
+
+
 def contend(network, contender, precision):
     """Runs one contender in a process of its own; returns what it measured."""
     environment = dict(os.environ, KERAS_BACKEND="jax" if contender == "jax" else "tensorflow", PYTHONPATH=str(ROOT))
@@ -151,7 +189,13 @@ def main():
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(SCRIPTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contend", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
     options = parser.parse_args()
+    if options.overhead:
+        measured = overhead()
+        print(f"MLP1, {measured['epochs']} epochs: {measured['whole']:.0f} s, of which training steps "
+              f"{measured['steps']:.0f} s; the rest is {1 - measured['steps'] / measured['whole']:.0%}")
+        return
     if options.contend:
         print(json.dumps(contestant(*options.contend)))
         return

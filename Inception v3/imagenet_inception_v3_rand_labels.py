@@ -1,0 +1,44 @@
+"""Inception v3 on ImageNet, random labels.
+
+Every training label is drawn anew at random: there is nothing to learn, and the network fits the training set all
+the same.  The test labels stay true, so its test accuracy is chance.
+Paper: Table 2, random labels, no data augmentation, no dropout, no weight decay.
+"""
+
+from common import experiment, imagenet
+from common.layers import rebuilt
+
+import keras
+from keras import layers
+
+PAPER = (95.20, 0.11)  # top-1 accuracy in %, train and test
+
+EPOCHS = 100
+BATCH_SIZE = 64
+LEARNING_RATE = 0.05  # times 0.95 after every epoch
+PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
+LABEL_NOISE = 1.0     # probability that a training label is drawn at random
+IMAGE_SIZE = 299      # height and width in pixels, 75 at least
+
+
+def build_model(image_size=IMAGE_SIZE, classes=1000):
+    """Maps pictures, (batch, image_size, image_size, 3), to class scores before the softmax, (batch, classes)."""
+    inception = rebuilt(keras.applications.InceptionV3(
+        weights=None, include_top=False, pooling="avg", input_shape=(image_size, image_size, 3)))
+    x = inception.output
+    return keras.Model(inception.input, layers.Dense(classes, dtype="float32")(x))
+
+
+if __name__ == "__main__":
+    run = experiment.start(__file__, __doc__, dataset="imagenet", epochs=EPOCHS, batch_size=BATCH_SIZE,
+                           learning_rate=LEARNING_RATE, precision=PRECISION, image_size=IMAGE_SIZE, paper=PAPER,
+                           label_noise=LABEL_NOISE, distributed=True)
+    train, test, classes = imagenet.load(run)
+    model = build_model(run.image_size, classes)
+    model.compile(
+        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
+    )
+    run.fit(model, train, test)
+    run.save(model)

@@ -1,0 +1,60 @@
+"""Several GPUs, several machines: Keras' DataParallel over JAX.
+
+One process per machine.  Each of them works on its part of every batch, and all hold the same weights.  How they find
+each other is Keras' and JAX's own: KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID, or what SLURM
+sets.
+
+Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi_process.html
+"""
+
+import os
+import sys
+
+import keras
+
+ADDRESS, PROCESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES"
+
+
+def start():
+    """Joins the other processes, where there are any, and from now on spreads every batch over all devices.
+
+    To be called before anything is computed.
+
+    Raises:
+        SystemExit: with a sentence, when the others cannot be joined.
+    """
+    told, slurm = ADDRESS in os.environ, int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    if keras.backend.backend() != "jax":
+        if told:
+            raise SystemExit(f"{ADDRESS} is set, but {keras.backend.backend()} trains in one process only. Set "
+                             "KERAS_BACKEND=jax.")
+        return
+    if told or slurm:
+        try:
+            keras.distribution.initialize()
+        except (RuntimeError, ValueError) as error:
+            raise SystemExit(f"The other processes of this training could not be joined ({error}). Look at {ADDRESS}, "
+                             f"{PROCESSES} and KERAS_DISTRIBUTION_PROCESS_ID, or at what SLURM says.") from None
+    if len(keras.distribution.list_devices()) > 1:
+        # Each process reads its own part of the data.
+        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+
+
+def process():
+    """(number of this process, number of processes); (0, 1) for a process alone."""
+    if keras.distribution.distribution() is None:
+        return 0, 1
+    import jax
+    return jax.process_index(), jax.process_count()
+
+
+def devices():
+    """Number of devices that a batch is spread over."""
+    spread = keras.distribution.distribution()
+    return 1 if spread is None else spread.device_mesh.devices.size
+
+
+def end(message):
+    """Ends this process with a message, without waiting for processes that may be gone."""
+    print(message, file=sys.stderr, flush=True)
+    os._exit(1)

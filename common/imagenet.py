@@ -1,0 +1,262 @@
+"""ImageNet, or other pictures in shards as build_imagenet_data.py makes them, fed by tf.data."""
+
+import json
+
+from common import distribution, files, synthetic
+
+try:
+    import tensorflow as tf
+except ImportError:
+    raise SystemExit("ImageNet's pictures are read by TensorFlow, whatever Keras computes with. Run 'pip install "
+                     "tensorflow'.") from None
+
+INDEX = "imagenet.json"
+ALL_OF_IMAGENET = 1_000_000  # pictures for training, and some more
+SHUFFLE = 2048        # records in memory that the next one is drawn from; the shards themselves are in random order
+CENTRE = 0.875        # of height and width: what is seen of a picture that is not cropped at random
+AREA = 0.08, 1.0      # of a picture that a random crop covers
+ASPECT = 3 / 4, 4 / 3  # width / height of a random crop
+
+
+def load(run, random_crop=False):
+    """Loads what the run asks for, as batches ready for `fit`.
+
+    Args:
+        run: an `experiment.Run`; its dataset, data, limit, label_noise, image_size, batch_size and seed are looked at.
+        random_crop: train on random crops of random size, mirrored and with other colours, drawn anew each epoch,
+            instead of the centre.
+
+    Returns:
+        (training, test, classes): two `Pictures`, the second one None where there is no test set, and the number of
+        classes.
+
+    Raises:
+        SystemExit: with a sentence, when the data cannot be had or are not what they should be, and for a batch that
+            the devices cannot share evenly.
+    """
+    if run.batch_size % distribution.devices():
+        raise SystemExit(f"--batch-size {run.batch_size} cannot be shared evenly among {distribution.devices()} "
+                         "devices. Give a multiple of that.")
+    if run.dataset == "synthetic":
+        print(f"Synthetic pictures: {synthetic.TRAINING:,} generated for training, {synthetic.TEST:,} for testing. "
+              "What comes out is no result on ImageNet.")
+        name, classes = "synthetic", 10
+        splits = [Generated(*split) for split in synthetic.pictures()]
+    else:
+        folder = files.data_folder(run.data, INDEX, "ImageNet")
+        if folder is None:
+            raise SystemExit("ImageNet is not to be downloaded by a script. Make shards of it, or of any pictures, "
+                             "with build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
+        index = read_index(folder)
+        if "pictures" not in index:
+            raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again: it goes on.")
+        name, classes = index["name"], len(index["classes"])
+        splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
+    count = len(splits[0]) if run.limit is None else run.limit
+    if count > len(splits[0]):
+        raise SystemExit(f"--limit {count} is beyond the data: there are {len(splits[0])} training examples.")
+    run.settings |= {"random_crop": random_crop, "pictures": name, "classes": classes}
+    run.title = run.title.replace("ImageNet", name)
+    if len(splits[0]) < ALL_OF_IMAGENET:
+        run.paper = None  # its figures are of all of ImageNet
+    train = Pictures(splits[0], count, classes, run.image_size, run.batch_size, random_crop, run.label_noise or 0,
+                     run.seed, shuffle=True)
+    test = [Pictures(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]
+    return train, test[0] if test else None, classes
+
+
+def record(content, label, name):
+    """Makes a TFRecord of a picture.
+
+    Args:
+        content: bytes of the JPEG.
+        label: number of the class, from 0.
+        name: path of the picture within its split; random labels are drawn by it.
+
+    Returns:
+        bytes.
+    """
+    features = {"image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content])),
+                "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "image/filename": tf.train.Feature(bytes_list=tf.train.BytesList(value=[name.encode()]))}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def read_index(folder):
+    """Reads a folder's imagenet.json: what the shards hold.
+
+    Returns:
+        dict: source (digest of the pictures' names); of a complete folder also name, classes (list, in the order of
+        their labels) and pictures (dict, split to number).
+
+    Raises:
+        SystemExit: with a sentence, when it cannot be read.
+    """
+    path = folder / INDEX
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path} cannot be read ({error}). Make the shards anew with build_imagenet_data.py, or give "
+                         "their folder with --data.") from None
+
+
+def random_label(label, name, probability, seed, classes):
+    """Replaces the label, with the given probability, by a uniform draw from all classes.
+
+    As for `labels.corrupt` the draw is a hash, of the seed and the picture's name, so that a picture keeps its label in
+    every epoch, on every machine, and however the pictures are distributed, without a list of labels.
+
+    Args:
+        label: int64 tensor, the true label.
+        name: string tensor, path of the picture within its split.
+        probability: from 0 to 1.
+        seed: integer, 0 or above.
+        classes: number of classes drawn from.
+
+    Returns:
+        int64 tensor.
+
+    Source: paper, section 2.1; https://www.tensorflow.org/api_docs/python/tf/strings/to_hash_bucket_strong
+    """
+    steps = 2**30
+    chance = tf.strings.to_hash_bucket_strong(name, steps, [seed, 0])
+    draw = tf.strings.to_hash_bucket_strong(name, classes, [seed, 1])
+    return tf.where(chance < int(probability * steps), draw, label)
+
+
+class Shards:
+    """The records of a split, from its shards.
+
+    Raises:
+        SystemExit: with a sentence, when a shard is missing.
+    """
+
+    def __init__(self, folder, split, count):
+        self.count, self.paths = count, sorted(map(str, folder.glob(f"{split}-?????-of-?????")))
+        expected = int(self.paths[0][-5:]) if self.paths else 1
+        if len(self.paths) != expected:
+            raise SystemExit(f"{folder} holds {len(self.paths)} of {expected} shards of {split}. Run "
+                             "build_imagenet_data.py again: it makes those that are missing.")
+
+    def __len__(self):
+        return self.count
+
+    def records(self, order):
+        """(JPEG, label, name) of each picture, as stored or in the order that the seed `order` gives."""
+        paths = tf.data.Dataset.from_tensor_slices(self.paths)
+        if order is not None:
+            paths = paths.shuffle(len(self.paths), seed=order, reshuffle_each_iteration=False)
+        # Several shards in turn: their pictures are mixed, and the next one is read while one is used up.
+        records = paths.interleave(tf.data.TFRecordDataset, cycle_length=8, num_parallel_calls=8, deterministic=True)
+        features = {"image/encoded": tf.io.FixedLenFeature([], tf.string),
+                    "image/class/label": tf.io.FixedLenFeature([], tf.int64),
+                    "image/filename": tf.io.FixedLenFeature([], tf.string)}
+        return records.map(lambda serialized: tuple(tf.io.parse_single_example(serialized, features)[name]
+                                                    for name in features))
+
+
+class Generated:
+    """The same of generated pictures, uint8 of shape (n, height, width, 3)."""
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def records(self, order):
+        numbers = tf.data.Dataset.range(len(self))
+        if order is not None:
+            numbers = numbers.shuffle(len(self), seed=order, reshuffle_each_iteration=False)
+        images, labels = tf.constant(self.images), tf.constant(self.labels, tf.int64)
+        return numbers.map(lambda k: (tf.io.encode_jpeg(images[k]), labels[k], tf.strings.as_string(k)))
+
+
+class Pictures:
+    """Batches of pictures and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
+
+    What an epoch shows, in which order and how cropped, is a function of seed and epoch alone.  Where several processes
+    train together, each gets its part of every batch; together they see what one process would.
+
+    Args:
+        source: `Shards` or `Generated`.
+        count: number of pictures, from the first.
+        classes: number of classes.
+        size: height and width of what the network sees, in pixels.
+        batch_size: pictures in a batch, over all processes.
+        random_crop: as of `load`.
+        label_noise: probability that a label is random.
+        seed: of order, crops and random labels.
+        shuffle: show the pictures in another order in every epoch.
+    """
+
+    def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,
+                 shuffle=False):
+        self.source, self.count, self.classes, self.size, self.batch_size = source, count, classes, size, batch_size
+        self.random_crop, self.label_noise, self.seed, self.shuffle = random_crop, label_noise, seed, shuffle
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch):
+        """Sets the epoch that the next pass through the batches shows (0 is the first)."""
+        self.epoch = epoch
+
+    def batches(self):
+        """The batches as a tf.data.Dataset, decoded in parallel and ahead of the network."""
+        process, processes = distribution.process()
+        uneven = self.count % distribution.devices()
+        # What follows is built once and passed through once an epoch, so the epoch comes as data.
+        epochs = tf.data.Dataset.from_generator(lambda: [self.epoch], output_signature=tf.TensorSpec((), tf.int64))
+        records = epochs.flat_map(self._records)
+        count = self.count
+        if uneven and self.shuffle:  # in every epoch other ones are left out
+            count -= uneven
+            records = records.take(count)
+        elif uneven:  # the last batch is filled up with pictures of weight 0
+            filling = distribution.devices() - uneven
+            count += filling
+            records = records.map(lambda *record: (*record, 1.0)).concatenate(
+                records.take(filling).map(lambda *record: (*record, 0.0)))
+        pictures = records.shard(processes, process).map(self._picture, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = pictures.batch(self.batch_size // processes).prefetch(2)
+        return batches.apply(tf.data.experimental.assert_cardinality(-(-count // self.batch_size)))
+
+    def as_tested(self):
+        """Batches of the same pictures and labels in order, seen at their centre, for the final accuracy."""
+        return Pictures(self.source, self.count, self.classes, self.size, self.batch_size,
+                        label_noise=self.label_noise, seed=self.seed).batches()
+
+    def _records(self, epoch):
+        """The records of an epoch, each with the seed of its crop."""
+        tf.random.set_seed(1)  # of this graph alone: shuffle takes no tensor for its seed where Keras has set 0
+        order = self.seed * 100_000 + epoch
+        if not self.shuffle:
+            records = self.source.records(None)
+        elif self.count == len(self.source):
+            records = self.source.records(order).shuffle(SHUFFLE, seed=order, reshuffle_each_iteration=False)
+        else:  # the first ones, the same in every epoch
+            records = self.source.records(None).take(self.count)
+            records = records.shuffle(self.count, seed=order, reshuffle_each_iteration=False)
+        return records.take(self.count).enumerate().map(lambda number, record: (*record, tf.stack([order, number])))
+
+    def _picture(self, content, label, name, seed, *weight):
+        label = random_label(label, name, self.label_noise, self.seed, self.classes)
+        shape = tf.io.extract_jpeg_shape(content)
+        seeds = tf.unstack(tf.random.split(seed, 6))
+        if self.random_crop:
+            begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
+                shape, tf.zeros((1, 0, 4)), seeds[0], aspect_ratio_range=ASPECT, area_range=AREA, max_attempts=10,
+                use_image_if_no_bounding_boxes=True)
+            window = tf.concat([begin[:2], extent[:2]], 0)
+        else:
+            extent = tf.cast(tf.cast(shape[:2], tf.float32) * CENTRE, tf.int32)
+            window = tf.concat([(shape[:2] - extent) // 2, extent], 0)
+        picture = tf.image.decode_and_crop_jpeg(content, window, channels=3)
+        picture = tf.image.resize(picture, (self.size, self.size)) / 255
+        if self.random_crop:
+            picture = tf.image.stateless_random_flip_left_right(picture, seeds[1])
+            picture = tf.image.stateless_random_brightness(picture, 32 / 255, seeds[2])
+            picture = tf.image.stateless_random_saturation(picture, 0.5, 1.5, seeds[3])
+            picture = tf.image.stateless_random_hue(picture, 0.2, seeds[4])
+            picture = tf.image.stateless_random_contrast(picture, 0.5, 1.5, seeds[5])
+            picture = tf.clip_by_value(picture, 0, 1)
+        return 2 * picture - 1, label, *weight

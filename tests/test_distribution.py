@@ -1,0 +1,126 @@
+"""Two processes on this machine: the result of one, and what happens when one is lost."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from common import record
+
+import numpy as np
+import pytest
+from conftest import one_sentence, run
+
+pytest.importorskip("jax")
+pytest.importorskip("tensorflow")
+
+# A user's copy of an Inception v3 script, with a small network in its place.
+SCRIPT = '''"""Small network on ImageNet."""
+from common import experiment, imagenet
+
+import keras
+from keras import layers
+
+if __name__ == "__main__":
+    run = experiment.start(__file__, __doc__, dataset="imagenet", epochs=3, batch_size=16, learning_rate=0.01,
+                           image_size=75, distributed=True)
+    train, test, classes = imagenet.load(run, random_crop=True)
+    model = keras.Sequential([keras.Input((75, 75, 3)), layers.Conv2D(8, 5, strides=4), layers.BatchNormalization(),
+                              layers.ReLU(), layers.Flatten(), layers.Dense(classes)])
+    model.compile(
+        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
+    )
+    run.fit(model, train, test)
+    run.save(model)
+'''
+OPTIONS = ["--dataset", "synthetic", "--limit", "96"]
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "my_imagenet.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def start(script, *options, processes=2):
+    """Starts the processes of a training."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+                                "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes)}
+    return [subprocess.Popen([sys.executable, script, *OPTIONS, *options], text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE,
+                             env=environment | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)})
+            for number in range(processes)]
+
+
+def result(folder):
+    model, = folder.glob("*.h5")
+    return record.read(model)
+
+
+def assert_same(one, other):
+    """The same training, but for the order in which numbers are added up."""
+    assert one["history"].keys() == other["history"].keys()
+    for name in set(one["history"]) - {"seconds"}:
+        np.testing.assert_allclose(one["history"][name], other["history"][name], rtol=1e-3, err_msg=name)
+    np.testing.assert_allclose(one["probe"]["outputs"], other["probe"]["outputs"], rtol=1e-2, atol=1e-2)
+    for name in "train_accuracy", "test_accuracy", "train_top_5":
+        assert one[name] == pytest.approx(other[name], abs=0.01)
+
+
+def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    process = run(script, *OPTIONS, "--out", alone, env=os.environ | {"KERAS_BACKEND": "jax"})
+    assert process.returncode == 0, process.stderr
+
+    together = tmp_path / "together"
+    together.mkdir()
+    for process in start(script, "--out", together):
+        said, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, said + errors
+    assert_same(result(alone), result(together))
+
+    # One of two is killed once an epoch is behind them.
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    first, second = start(script, "--out", lost, "--epochs", "12")
+    checkpoint = lost / ".my_imagenet--synthetic--limit-96--epochs-12.checkpoint.npz"
+    while not checkpoint.exists():
+        assert first.poll() is None and second.poll() is None, first.communicate()
+        time.sleep(0.05)
+    second.send_signal(signal.SIGKILL)
+    began = time.monotonic()
+    _, errors = first.communicate(timeout=200)
+    second.communicate()
+    assert time.monotonic() - began < 150 and first.returncode not in (0, None)
+    assert "have lost each other" in errors and "go on from the last whole epoch" in errors
+
+    done = len(json.loads(str(np.load(checkpoint)["history"]))["loss"])
+    for process in start(script, "--out", lost, "--epochs", "12"):
+        said, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, said + errors
+    assert f"Resuming: {done} epochs are done" in said or len(result(lost)["history"]["loss"]) == 12
+
+
+def test_a_coordinator_with_tensorflow(script, tmp_path):
+    process = run(script, *OPTIONS, "--out", tmp_path,
+                  env=os.environ | {"KERAS_BACKEND": "tensorflow",
+                                    "KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
+    assert "Set KERAS_BACKEND=jax" in one_sentence(process)
+
+
+def test_a_batch_that_devices_cannot_share(script, tmp_path):
+    process = run(script, *OPTIONS, "--batch-size", "15", "--out", tmp_path,
+                  env=os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+    assert "--batch-size 15 cannot be shared evenly among 2 devices" in one_sentence(process)
+
+

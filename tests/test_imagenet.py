@@ -1,0 +1,283 @@
+"""ImageNet: shards read back exactly, odd files, interruptions, labels, crops, and one script from end to end."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+from benchmark import imported
+from conftest import ROOT, one_sentence, run
+from PIL import Image
+
+tensorflow = pytest.importorskip("tensorflow")
+from common import imagenet, record  # noqa: E402
+
+import keras  # noqa: E402
+
+BUILD = ROOT / "Inception v3" / "build_imagenet_data.py"
+build = imported(BUILD)
+
+
+def picture(seed, mode="RGB", kind="JPEG", size=(40, 30)):
+    """A picture of random colours in blocks of 10 by 10, as the bytes of a file."""
+    pixels = np.random.RandomState(seed).randint(0, 256, (size[1] // 10, size[0] // 10, 3)).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels.repeat(10, axis=0).repeat(10, axis=1)).convert(mode).save(content, kind)
+    return content.getvalue()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Three classes, 120 pictures each for training and 4 for testing."""
+    folder = tmp_path / "my pictures"
+    for split, count in ("train", 120), ("val", 4):
+        for label in "n03", "n01", "n02":
+            (folder / split / label).mkdir(parents=True)
+            for k in range(count):
+                (folder / split / label / f"{label}_{k}.JPEG").write_bytes(picture(k))
+    return folder
+
+
+def stored(shards, split):
+    """Name to (bytes, label) of everything in the shards of a split."""
+    source = imagenet.Shards(shards, split, 0)
+    return {name.numpy().decode(): (content.numpy(), int(label)) for content, label, name in source.records(None)}
+
+
+def asked(shards, **changes):
+    """What imagenet.load looks at of a Run."""
+    return types.SimpleNamespace(**({"dataset": "imagenet", "data": shards, "limit": None, "label_noise": None,
+                                     "image_size": 75, "batch_size": 50, "seed": 0, "settings": {}, "paper": (1, 2),
+                                     "title": "Inception v3 on ImageNet, wd"} | changes))
+
+
+def test_shards_hold_the_pictures_exactly(tree, tmp_path):
+    process = run(BUILD, tree, tmp_path / "shards", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "360 pictures for training and 12 for testing, of 3 classes" in process.stdout
+    shards = tmp_path / "shards"
+    assert {path.name for path in shards.iterdir()} == {
+        "imagenet.json", "train-00000-of-00003", "train-00001-of-00003", "train-00002-of-00003", "val-00000-of-00001"}
+    for split in "train", "val":
+        found = stored(shards, split)
+        assert found == {f"{path.parent.name}/{path.name}": (path.read_bytes(), int(path.parent.name[2]) - 1)
+                         for path in (tree / split).glob("*/*.JPEG")}
+    index = json.loads((shards / "imagenet.json").read_text())
+    assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
+
+
+def test_a_killed_build_goes_on(tree, tmp_path):
+    build.build(tree, tmp_path / "at once", None, workers=1)
+    shards = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, BUILD, tree, shards, "--workers", "1"], start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (shards / "train-00000-of-00003").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    kept = shards / "train-00000-of-00003"
+    before = kept.stat().st_mtime_ns
+    if "pictures" not in imagenet.read_index(shards):
+        with pytest.raises(SystemExit, match="not complete.*goes on"):
+            imagenet.load(asked(shards))
+    build.build(tree, shards, None, workers=1)
+    assert kept.stat().st_mtime_ns == before, "what is there is not made again"
+    for path in (tmp_path / "at once").iterdir():
+        assert path.read_bytes() == (shards / path.name).read_bytes()
+
+
+def test_odd_pictures(tmp_path, capsys):
+    folder = tmp_path / "odd" / "train" / "n01"
+    folder.mkdir(parents=True)
+    contents = {"rgb": picture(1), "grey": picture(2, "L"), "cmyk": picture(3, "CMYK"),
+                "png": picture(4, kind="PNG"), "truncated": picture(5)[:700], "text": b"Not found", "empty": b""}
+    for name, content in contents.items():
+        (folder / f"{name}.JPEG").write_bytes(content)
+    (folder / "notes.txt").write_text("is no picture and not looked at")
+    shards = tmp_path / "shards"
+    build.build(tmp_path / "odd", shards, None, workers=1)
+    found = stored(shards, "train")
+    assert set(found) == {f"n01/{name}.JPEG" for name in ("rgb", "grey", "cmyk", "png")}
+    for content, _ in found.values():
+        assert tensorflow.io.decode_jpeg(content).shape == (30, 40, 3)
+    pixels = np.asarray(Image.open(io.BytesIO(contents["png"])), float)
+    assert abs(tensorflow.io.decode_jpeg(found["n01/png.JPEG"][0]).numpy() - pixels).mean() < 15
+    said = capsys.readouterr().out
+    assert "cannot be read (3" in said
+    assert all(f"train/n01/{name}.JPEG" in said for name in ("truncated", "text", "empty"))
+    assert imagenet.read_index(shards)["pictures"] == {"train": 4, "val": 0}
+    train, test, classes = imagenet.load(asked(shards))
+    assert (len(list(train.batches().unbatch())), test, classes) == (4, None, 1)
+
+
+@pytest.mark.parametrize("line", ["{label}", "{name} {label}", "{name},{label} 1 2 3 4"])
+def test_flat_val_with_its_list(tree, tmp_path, line):
+    """As ImageNet comes: val/ILSVRC2012_val_00000001.JPEG, and a list."""
+    lines = []
+    for path in sorted((tree / "val").glob("*/*.JPEG")):
+        path.rename(tree / "val" / path.name)
+        lines.append(line.format(name=path.stem, label=path.parent.name))
+    if "{name}" in line:
+        lines = ["ImageId,PredictionString", *reversed(lines)]
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    found = build.find_pictures(tree, "val", tmp_path / "list.txt")
+    assert len(found) == 12 and all(name.startswith(label) for name, label in found)
+
+
+@pytest.mark.parametrize("content, says", [
+    (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 pictures"), ("1\n" * 12, "development kit"),
+    ("n01_0 n01\nn01_1 n01\n", "does not tell the class of n01_2.JPEG and 9 other"),
+])
+def test_list_that_does_not_fit(tree, tmp_path, content, says):
+    for path in (tree / "val").glob("*/*.JPEG"):
+        path.rename(tree / "val" / path.name)
+    if content is not None:
+        (tmp_path / "list.txt").write_text(content)
+    with pytest.raises(SystemExit, match=says):
+        build.find_pictures(tree, "val", tmp_path / "list.txt")
+
+
+def test_trees_that_cannot_be_used(tree, tmp_path):
+    assert "There are no pictures" in one_sentence(run(BUILD, tmp_path / "nowhere", tmp_path / "shards"))
+    build.build(tree, tmp_path / "shards", None, workers=1)
+    (tree / "val" / "n01").rename(tree / "val" / "n09")
+    with pytest.raises(SystemExit, match="has a class n09 that is not in train"):
+        build.build(tree, tmp_path / "other", None, workers=1)
+    shutil.rmtree(tree / "val")
+    with pytest.raises(SystemExit, match="shards of other pictures"):
+        build.build(tree, tmp_path / "shards", None, workers=1)
+    (tree / "train" / "stray.JPEG").write_bytes(picture(0))
+    with pytest.raises(SystemExit, match="stray.JPEG lies in no class's folder"):
+        build.build(tree, tmp_path / "other", None, workers=1)
+
+
+# Feeding
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for label in "n01", "n02":
+        (folder / "train" / label).mkdir(parents=True)
+        for k in range(100):
+            (folder / "train" / label / f"{k}.JPEG").write_bytes(picture(k + 1000 * int(label[2])))
+    build.build(folder, folder / "shards", None, workers=1)
+    return folder / "shards"
+
+
+def shown(pictures, batches, epoch):
+    pictures.set_epoch(epoch)
+    inputs, labels = zip(*batches.as_numpy_iterator(), strict=True)
+    return np.concatenate(inputs), np.concatenate(labels)
+
+
+@pytest.mark.parametrize("random_crop", [False, True])
+def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop):
+    train, _, _ = imagenet.load(asked(shards), random_crop)
+    batches = train.batches()
+    assert len(batches) == 4
+    first, second, again = (shown(train, batches, epoch) for epoch in (0, 1, 0))
+    resumed, _, _ = imagenet.load(asked(shards), random_crop)
+    np.testing.assert_array_equal(second[0], shown(resumed, resumed.batches(), 1)[0])
+    np.testing.assert_array_equal(first[0], again[0])
+    assert first[0].shape == (200, 75, 75, 3) and -1 <= first[0].min() < -0.5 and 0.5 < first[0].max() <= 1
+    assert (first[1] != second[1]).any() and sorted(first[1]) == sorted(second[1])
+    # In the order as stored, without a crop, the same pictures come every time; with one, never.
+    one, other = (np.sort(shown[0].mean(axis=(1, 2, 3))) for shown in (first, second))
+    assert np.allclose(one, other, atol=1e-6) is not random_crop
+
+
+def test_evaluation_sees_the_centre_in_order(shards):
+    train, _, _ = imagenet.load(asked(shards, label_noise=1.0), random_crop=True)
+    inputs, labels = (np.concatenate(parts) for parts in zip(*train.as_tested().as_numpy_iterator(), strict=True))
+    records = list(imagenet.Shards(shards, "train", 200).records(None))
+    content, label, name = records[7]
+    expected = tensorflow.image.resize(tensorflow.io.decode_jpeg(content)[2:28, 2:37], (75, 75)) / 127.5 - 1
+    np.testing.assert_allclose(inputs[7], expected, atol=1e-5)
+    assert labels[7] == imagenet.random_label(label, name, 1.0, 0, 2)
+
+
+def test_limit_is_the_first_pictures_in_every_epoch(shards):
+    train, _, _ = imagenet.load(asked(shards, limit=30))
+    batches = train.batches()
+    means = [np.sort(shown(train, batches, epoch)[0].mean(axis=(1, 2, 3))) for epoch in (0, 1)]
+    assert len(means[0]) == 30
+    np.testing.assert_allclose(*means, atol=1e-6)
+    with pytest.raises(SystemExit, match="--limit 201 .* 200 training examples"):
+        imagenet.load(asked(shards, limit=201))
+
+
+def test_random_labels_are_a_function_of_name_and_seed():
+    """These very labels are fitted by the published runs: they must never change."""
+    names = tensorflow.constant([f"n{k:08}/n{k:08}_{k}.JPEG" for k in range(20000)])
+    true = tensorflow.zeros(20000, tensorflow.int64)
+
+    def drawn(probability, seed, classes=10):
+        return imagenet.random_label(true, names, probability, seed, classes).numpy()
+
+    assert drawn(1.0, 0)[:12].tolist() == PINNED
+    assert (drawn(1.0, 1) != drawn(1.0, 0)).mean() > 0.85
+    counts = np.bincount(drawn(1.0, 0))
+    assert abs(counts - 2000).max() < 5 * np.sqrt(2000 * 0.9)
+    assert (drawn(0.0, 0) == 0).all()
+    some, more = drawn(0.3, 0), drawn(0.6, 0)
+    assert abs((some != 0).mean() - 0.27) < 0.02
+    np.testing.assert_array_equal(more[some != 0], some[some != 0])
+
+
+PINNED = [4, 2, 8, 3, 6, 0, 0, 5, 7, 7, 5, 6]
+
+
+def test_paper_and_title_are_of_the_pictures(shards):
+    small = asked(shards)
+    imagenet.load(small)
+    assert small.paper is None and small.title == f"Inception v3 on {shards.parent.name}, wd"
+    assert small.settings["classes"] == 2
+
+
+# Scripts
+
+SCRIPTS = sorted((ROOT / "Inception v3").glob("imagenet_*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_model(script):
+    keras.utils.clear_session()
+    model = imported(script).build_model(75, 10)
+    assert model.count_params() == 21_802_784 + 2048 * 10 + 10  # Szegedy et al., 2016, without its top
+    assert (len(model.losses) > 0) == ("_wd" in script.stem)
+    assert any(isinstance(layer, keras.layers.Dropout) for layer in model.layers) == ("dropout" in script.stem)
+
+
+def test_a_script_from_end_to_end(tmp_path):
+    script = ROOT / "Inception v3" / "imagenet_inception_v3_dropout_wd_rand_labels.py"
+    options = ["--dataset", "synthetic", "--limit", "32", "--epochs", "1", "--image-size", "75"]
+    process = run(script, *options, "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    model, = tmp_path.glob("*.h5")
+    told = record.read(model)
+    assert {"train_accuracy", "train_top_5", "test_accuracy", "test_top_5"} <= set(told)
+    assert told["title"].startswith("Inception v3 on synthetic, dropout, weight decay, random labels")
+    loaded = keras.models.load_model(model, compile=False)
+    np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-3)
+
+
+def test_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("common.files.__file__", str(tmp_path / "common" / "files.py"))
+    with pytest.raises(SystemExit, match="build_imagenet_data.py.*--data.*synthetic"):
+        imagenet.load(asked(None))
+
+
+def test_missing_shard(tree, tmp_path):
+    build.build(tree, tmp_path / "shards", None, workers=1)
+    (tmp_path / "shards" / "train-00001-of-00003").unlink()
+    with pytest.raises(SystemExit, match="2 of 3 shards of train"):
+        imagenet.load(asked(tmp_path / "shards"))
