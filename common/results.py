@@ -5,6 +5,7 @@
 
 import json
 import re
+import textwrap
 from pathlib import Path
 from urllib.parse import quote
 
@@ -78,6 +79,24 @@ def _cells(script, picture, old, up):
                     "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
 
 
+def finding():
+    """Says what the tables show, in the figures of the small Alexnet."""
+    plain, random, penalty, crop = (record.read(ROOT / f"Mini Alexnet/cifar10_alexnet{variant}.h5")
+                                    for variant in ("", "_rand_labels", "_wd", "_rand_crop"))
+
+    def percent(run, split):
+        return f"{100 * run[split + '_accuracy']:.2f} %"
+
+    return textwrap.fill(
+        f"The small Alexnet that gets {percent(plain, 'test')} of new pictures right when it has learned from true "
+        f"labels fits labels drawn at random just as well, {percent(random, 'train')} of them, and then gets "
+        f"{percent(random, 'test')} of new pictures right, which is chance. So being big enough to learn the labels by "
+        "heart is not what keeps a network from generalizing, nor why it generalizes. The usual regularizers do not "
+        f"decide it either: with weight decay it fits {percent(penalty, 'train')} of the training set and gets "
+        f"{percent(penalty, 'test')} of new pictures right; random crops help more, {percent(crop, 'test')}, and with "
+        f"them, too, the network fits the training set: {percent(crop, 'train')}.", 120)
+
+
 def benchmark_table(told):
     """Makes the Markdown table of what tests/benchmark.py wrote to Results/benchmark.json."""
     versions, machine = told["versions"], told["machine"]
@@ -133,6 +152,7 @@ def main():
     for folder in sorted({script.split("/")[0] for script, _, _ in rows}):
         readme = ROOT / folder / "README.md"
         fill(readme, "results", table([row for row in rows if row[0].startswith(folder + "/")], readme))
+    fill(ROOT / "Results" / "README.md", "finding", finding())
     benchmark = ROOT / "Results" / "benchmark.json"
     if benchmark.exists():
         fill(ROOT / "README.md", "benchmark", benchmark_table(json.loads(benchmark.read_text())))
