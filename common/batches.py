@@ -21,15 +21,26 @@ def asked_for(run, inputs, labels, classes):
     Raises:
         SystemExit: with a sentence, for a limit beyond the data.
     """
-    if run.limit is not None:
-        if run.limit > len(inputs):
-            raise SystemExit(f"--limit {run.limit} is beyond the data: there are {len(inputs)} training examples.")
-        inputs, labels = inputs[:run.limit], labels[:run.limit]
+    count = limited(run, len(inputs))
+    inputs, labels = inputs[:count], labels[:count]
     if run.label_noise:
         true, labels = labels, random_labels.corrupt(labels, inputs, run.label_noise, run.seed, classes)
         print(f"Random labels (probability {run.label_noise:g}, seed {run.seed}): "
               f"{np.mean(labels == true):.1%} of the training labels are still the true ones.")
     return inputs, labels
+
+
+def limited(run, count):
+    """How many of `count` training examples the run's limit leaves.
+
+    Raises:
+        SystemExit: with a sentence, for a limit beyond the data.
+    """
+    if run.limit is None:
+        return count
+    if run.limit > count:
+        raise SystemExit(f"--limit {run.limit} is beyond the data: there are {count} training examples.")
+    return run.limit
 
 
 class Batches(keras.utils.PyDataset):

@@ -147,7 +147,7 @@ class Run:
                 run |= {f"{name}_{metric}": value for metric, value in measured.items()}
         if self.process > 0:
             return
-        if self.processes > 1 or distribution.devices() > 1:  # what is saved is of one device
+        if distribution.devices() > 1:  # what is saved is of one device
             keras.distribution.set_distribution(None)
             final = record.in_float32(model)
         run["probe"] = _probe(final)

@@ -2,7 +2,7 @@
 
 import json
 
-from common import distribution, files, synthetic
+from common import batches, distribution, files, synthetic
 
 try:
     import tensorflow as tf
@@ -52,9 +52,7 @@ def load(run, random_crop=False):
             raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again: it goes on.")
         name, classes = index["name"], len(index["classes"])
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
-    count = len(splits[0]) if run.limit is None else run.limit
-    if count > len(splits[0]):
-        raise SystemExit(f"--limit {count} is beyond the data: there are {len(splits[0])} training examples.")
+    count = batches.limited(run, len(splits[0]))
     run.settings |= {"random_crop": random_crop, "pictures": name, "classes": classes}
     run.title = run.title.replace("ImageNet", name)
     if len(splits[0]) < ALL_OF_IMAGENET:
@@ -241,8 +239,8 @@ class Pictures:
     def _picture(self, content, label, name, seed, *weight):
         label = random_label(label, name, self.label_noise, self.seed, self.classes)
         shape = tf.io.extract_jpeg_shape(content)
-        seeds = tf.unstack(tf.random.split(seed, 6))
         if self.random_crop:
+            seeds = tf.unstack(tf.random.split(seed, 6))
             begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
                 shape, tf.zeros((1, 0, 4)), seeds[0], aspect_ratio_range=ASPECT, area_range=AREA, max_attempts=10,
                 use_image_if_no_bounding_boxes=True)

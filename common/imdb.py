@@ -44,7 +44,8 @@ def load(run, random_crop=False, words="as written"):
         (reviews, labels), (test_reviews, test_labels) = synthetic.reviews()
     else:
         (reviews, labels), (test_reviews, test_labels) = read(run.data)
-    every_word = np.sort(np.concatenate(reviews))  # as many times as it occurs
+    # Each as many times as it occurs, whatever --limit leaves
+    every_word = np.sort(np.concatenate(reviews)) if words == "random" else None
     reviews, labels = batches.asked_for(run, reviews, labels, CLASSES)
     if words != "as written":
         reviews, test_reviews = ([_replaced(review, words, run.seed, every_word) for review in split]
