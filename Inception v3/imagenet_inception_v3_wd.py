@@ -41,4 +41,4 @@ if __name__ == "__main__":
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
     run.fit(model, train, test)
-    run.save(model)
+    run.save(model, run_apart=True)  # the weights are 87 MB

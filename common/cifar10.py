@@ -25,8 +25,7 @@ def load(run, random_crop=False):
         SystemExit: with a sentence, when the data cannot be had or are not what they should be.
     """
     if run.dataset == "synthetic":
-        print(f"Synthetic pictures: {synthetic.TRAINING:,} generated for training, {synthetic.TEST:,} for testing. "
-              "What comes out is no result on CIFAR-10.")
+        synthetic.announce("pictures", "CIFAR-10")
         (images, labels), (test_images, test_labels) = synthetic.pictures()
     else:
         (images, labels), (test_images, test_labels) = read(run.data)
@@ -52,7 +51,7 @@ def read(folder=None):
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    folder = files.data_folder(folder, FOLDER, "CIFAR-10")
+    folder = files.data_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
     if folder is None:
         return _download()
     if (folder / FOLDER).is_dir():

@@ -86,15 +86,17 @@ class Run:
     """
 
     def __init__(self, stem, title, settings, paper, options):
-        self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
+        self.title, self.settings, self.paper = title, settings, paper
         self.weight_decay = self.label_noise = self.image_size = None
         vars(self).update(settings)
         self.data, self.fresh, self.tensorboard = options["data"], options["fresh"], options["tensorboard"]
         self.history, self.interrupted = {}, False
-        self.checkpoint = self._beside(".checkpoint.npz")
         self.process, self.processes = distribution.process()
-        if self.process == 0:  # the one that writes
-            self._lock()
+        self._take(stem)
+
+    def name_pictures(self, name):
+        """Adds the name of the pictures to that of the files, where a script can be trained on others than its own."""
+        self._take(self.stem.with_name(f"{self.stem.name}--{name}"))
 
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; goes on from a checkpoint where there is one.
@@ -129,11 +131,15 @@ class Run:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def save(self, model):
+    def save(self, model, run_apart=False):
         """Evaluates the model in float32 and writes it with its run to the .h5, and the picture beside it.
 
         The accuracies are those of the final weights on all training examples, as labelled and without a random crop,
         and on all test examples.
+
+        Args:
+            model: the Keras model that `fit` trained.
+            run_apart: write the run to a .run.h5, too, for networks whose weights are too large to be passed around.
         """
         final = record.in_float32(model)
         top_5 = [keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")] if "top_5" in self.history else []
@@ -155,6 +161,8 @@ class Run:
             run["paper_train"], run["paper_test"] = self.paper
         model_file, picture = self._beside(".h5", hidden=False), self._beside(".png", hidden=False)
         record.write(model_file, final, run)
+        if run_apart:
+            record.write_apart(self._beside(".run.h5", hidden=False), run)
         plot.curves(run, picture)
         self.checkpoint.unlink(missing_ok=True)
         print(f"{self.title}: {record.accuracies(run)}\nSaved {model_file} and {picture.name}")
@@ -162,7 +170,12 @@ class Run:
     def _beside(self, ending, hidden=True):
         return self.stem.with_name("." * hidden + self.stem.name + ending)
 
-    def _lock(self):
+    def _take(self, stem):
+        """Names the files of this run, and sees to it that no other process writes them."""
+        self.stem = stem
+        self.checkpoint = self._beside(".checkpoint.npz")
+        if self.process > 0:  # the first one writes
+            return
         path = self._beside(".lock")
         try:
             self.lock = open(path, "w")  # held until the process ends, however it ends

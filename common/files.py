@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 
-def data_folder(folder, entry, name):
+def data_folder(folder, entry, otherwise):
     """Finds the folder that a data set is read from.
 
     Args:
         folder: the one the user named.  None: `data` here or in the repository, where it holds `entry`.
         entry: file or folder that the data set is made of.
-        name: of the data set, for the message.
+        otherwise: what else the user can do where the named folder does not exist, for the message.
 
     Returns:
         pathlib.Path, or None where there is none and the network is to be asked.
@@ -24,7 +24,7 @@ def data_folder(folder, entry, name):
         return next((place for place in nearby if (place / entry).exists()), None)
     if not Path(folder).is_dir():
         raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {entry} with --data, or "
-                         f"leave --data out to download {name}.")
+                         f"{otherwise}.")
     return Path(folder)
 
 

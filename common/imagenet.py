@@ -38,12 +38,11 @@ def load(run, random_crop=False):
         raise SystemExit(f"--batch-size {run.batch_size} cannot be shared evenly among {distribution.devices()} "
                          "devices. Give a multiple of that.")
     if run.dataset == "synthetic":
-        print(f"Synthetic pictures: {synthetic.TRAINING:,} generated for training, {synthetic.TEST:,} for testing. "
-              "What comes out is no result on ImageNet.")
+        synthetic.announce("pictures", "ImageNet")
         name, classes = "synthetic", 10
         splits = [Generated(*split) for split in synthetic.pictures()]
     else:
-        folder = files.data_folder(run.data, INDEX, "ImageNet")
+        folder = files.data_folder(run.data, INDEX, "make it with build_imagenet_data.py")
         if folder is None:
             raise SystemExit("ImageNet is not to be downloaded by a script. Make shards of it, or of any pictures, "
                              "with build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
@@ -55,8 +54,10 @@ def load(run, random_crop=False):
     count = batches.limited(run, len(splits[0]))
     run.settings |= {"random_crop": random_crop, "pictures": name, "classes": classes}
     run.title = run.title.replace("ImageNet", name)
-    if len(splits[0]) < ALL_OF_IMAGENET:
-        run.paper = None  # its figures are of all of ImageNet
+    if len(splits[0]) < ALL_OF_IMAGENET:  # what the script's own name and the paper's figures are of
+        run.paper = None
+        if run.dataset != "synthetic":  # which is in the name already
+            run.name_pictures(name)
     train = Pictures(splits[0], count, classes, run.image_size, run.batch_size, random_crop, run.label_noise or 0,
                      run.seed, shuffle=True)
     test = [Pictures(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]

@@ -39,8 +39,7 @@ def load(run, random_crop=False, words="as written"):
         SystemExit: with a sentence, when the data cannot be had or are not what they should be.
     """
     if run.dataset == "synthetic":
-        print(f"Synthetic reviews: {synthetic.TRAINING:,} generated for training, {synthetic.TEST:,} for testing. "
-              "What comes out is no result on IMDB.")
+        synthetic.announce("reviews", "IMDB")
         (reviews, labels), (test_reviews, test_labels) = synthetic.reviews()
     else:
         (reviews, labels), (test_reviews, test_labels) = read(run.data)
@@ -79,7 +78,7 @@ def read(folder=None):
 
     Source: https://keras.io/api/datasets/imdb/, whose layout the file has.
     """
-    folder = files.data_folder(folder, FILE, "IMDB")
+    folder = files.data_folder(folder, FILE, "leave --data out to download IMDB")
     return _read_file(_download() if folder is None else folder / FILE)
 
 

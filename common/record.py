@@ -7,6 +7,8 @@
                            set), learning_rate, seconds
     run/probe/inputs       a few random inputs, and
     run/probe/outputs      what the model makes of them: a check that it was loaded as it was saved
+
+A .run.h5 holds the same without the model and the probe.
 """
 
 import json
@@ -42,13 +44,33 @@ def write(path, model, run):
         part.write_bytes(bytes(ROOM + sum(weights.nbytes for weights in model.get_weights())))
         model.save(part, include_optimizer=False)
         with h5py.File(part, "a") as file:
-            group = file.create_group("run")
-            for name, value in run.items():
-                if name in GROUPS:
-                    for part_name, values in value.items():
-                        group[f"{name}/{part_name}"] = np.asarray(values)
-                else:
-                    group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
+            _add(file, run)
+
+
+def write_apart(path, run):
+    """Saves the run alone, without the model and its probe, as a file that is whole or absent.
+
+    Args:
+        path: pathlib.Path that ends in .run.h5.
+        run: as for `write`.
+
+    Raises:
+        SystemExit: with a sentence, when the file cannot be written.
+    """
+    with files.replacing(path) as part:
+        part.write_bytes(bytes(ROOM))
+        with h5py.File(part, "w") as file:
+            _add(file, {name: value for name, value in run.items() if name != "probe"})
+
+
+def _add(file, run):
+    group = file.create_group("run")
+    for name, value in run.items():
+        if name in GROUPS:
+            for part_name, values in value.items():
+                group[f"{name}/{part_name}"] = np.asarray(values)
+        else:
+            group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
 
 
 def read(path):
@@ -61,9 +83,8 @@ def read(path):
         with h5py.File(path) as file:
             group = file["run"]
             run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
-            for name in GROUPS:
-                run[name] = {part_name: values[:] for part_name, values in group[name].items()}
-            return run
+            groups = {name: group[name].items() for name in GROUPS if name in group}
+            return run | {name: {part_name: values[:] for part_name, values in parts} for name, parts in groups.items()}
     except (OSError, KeyError) as error:
         raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
 

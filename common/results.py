@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import re
 import textwrap
 from pathlib import Path
@@ -13,7 +14,8 @@ from common import files, plot, record
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Script (without .py), picture in Results/, and what the script collection of 2017 had reached, train and test in %.
+# Run (its .h5, without the ending), picture in Results/, and what the script collection of 2017 had reached, train and
+# test in %.
 # In the order of the paper's Table 1.
 CIFAR10 = [
     ("Mini Inception/cifar10_tf_inception_wd_rand_crop", "Inception_Cifar10_wd_rand_crop", (98.9, 87.5)),
@@ -41,39 +43,62 @@ CIFAR10 = [
 LSTM = "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels", "_shuffled_words", "_random_words"
 IMDB = [(f"LSTM/imdb_lstm{variant}", f"LSTM_Imdb{variant}", None) for variant in LSTM]
 
-TABLES = {"cifar10": CIFAR10, "imdb": IMDB}  # by their marks in Results/README.md
+# These are trained on few and small pictures, and kept without their weights, which are 87 MB a file.  The figures are
+# the paper's for all of ImageNet (Table 2), top-1 and top-5, train and then test, in %.
+INCEPTION_V3 = "Inception v3/imagenet_inception_v3"
+IMAGENET = [
+    (f"{INCEPTION_V3}--image-size-75--tiny-imagenet-20.run", "Inception_v3_tiny_imagenet_20",
+     (99.53, 100.0, 59.80, 80.38)),
+    (f"{INCEPTION_V3}_rand_labels--image-size-75--tiny-imagenet-20.run", "Inception_v3_tiny_imagenet_20_rand_labels",
+     (95.20, 99.14, 0.11, 0.56)),
+    (f"{INCEPTION_V3}_rand_labels--image-size-75--imagenet-1000.run", "Inception_v3_imagenet_1000_rand_labels",
+     (95.20, 99.14, 0.11, 0.56)),
+]
+
+TABLES = {"cifar10": CIFAR10, "imdb": IMDB, "imagenet": IMAGENET}  # by their marks in Results/README.md
 
 
 def table(rows, readme):
     """Makes the Markdown table of the rows that have been trained, with links that work from `readme`.
 
     Args:
-        rows: list of (script, picture, figures of 2017), as CIFAR10.
+        rows: list of (run, picture, figures of others), as CIFAR10.
         readme: pathlib.Path of the file the table is for.
     """
     if not rows:
         return "None has been trained yet."
     cells = [_cells(*row, up="" if readme.parent == ROOT else "../") for row in rows]
-    left = "network", "random crop", "weight decay", "machine", "files"
+    left = "network", "pictures", "labels", "random crop", "weight decay", "machine", "files"
     lines = [list(cells[0]), ["---" if column in left else "---:" for column in cells[0]],
              *(row.values() for row in cells)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cells(script, picture, old, up):
+def _cells(name, picture, others, up):
     """One row of a table: its cells by column."""
-    run = record.read(ROOT / (script + ".h5"))
+    run = record.read(ROOT / (name + ".h5"))
     settings, machine = run["settings"], run["machine"]
     computed_on = machine["processor"] if machine["devices"][0].startswith("cpu") else ", ".join(machine["devices"])
-    paths = {"script": script + ".py", "model": script + ".h5", "picture": f"Results/{picture}.png"}
-    cells = {"network": re.sub(" on (CIFAR-10|IMDB)|, random crop|, weight decay", "", run["title"]),
-             "random crop": "yes" if settings["random_crop"] else "no",
-             "weight decay": f"{settings.get('weight_decay', 0):g}",
-             "train": f"**{100 * run['train_accuracy']:.2f}**", "test": f"**{100 * run['test_accuracy']:.2f}**"}
-    if old:
-        cells |= {"paper, train": f"{run['paper_train']:.2f}", "paper, test": f"{run['paper_test']:.2f}"}
-        cells |= {f"2017, {name}": f"{value:.1f}" if value else "-"
-                  for name, value in zip(("train", "test"), old, strict=True)}
+    if settings["dataset"] == "imagenet":
+        size = settings["image_size"]
+        cells = {"pictures": f"{settings['pictures']}, {size}x{size}",
+                 "labels": "random" if "label_noise" in settings else "true"}
+        for split, paper in ("train", others[:2]), ("test", others[2:]):
+            top_1, top_5 = (100 * run.get(f"{split}_{metric}", math.nan) for metric in ("accuracy", "top_5"))
+            cells |= {split: "-" if math.isnan(top_1) else f"**{top_1:.2f}** ({top_5:.2f})",
+                      "paper, " + split: f"{paper[0]:.2f} ({paper[1]:.2f})"}
+    else:
+        cells = {"network": re.sub(" on (CIFAR-10|IMDB)|, random crop|, weight decay", "", run["title"]),
+                 "random crop": "yes" if settings["random_crop"] else "no",
+                 "weight decay": f"{settings.get('weight_decay', 0):g}",
+                 "train": f"**{100 * run['train_accuracy']:.2f}**", "test": f"**{100 * run['test_accuracy']:.2f}**"}
+        if others:
+            cells |= {"paper, train": f"{run['paper_train']:.2f}", "paper, test": f"{run['paper_test']:.2f}"}
+            cells |= {f"2017, {name}": f"{value:.1f}" if value else "-"
+                      for name, value in zip(("train", "test"), others, strict=True)}
+    paths = {"script": name.split("--")[0] + ".py", "model": name + ".h5", "picture": f"Results/{picture}.png"}
+    if name.endswith(".run"):
+        paths["run"] = paths.pop("model")
     return cells | {"epochs": str(len(run["history"]["loss"])), "minutes": f"{run['seconds'] / 60:.1f}",
                     "machine": f"{machine['cores']} x {computed_on}",
                     "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
@@ -126,6 +151,15 @@ Pictures per second in training (LSTM: reviews), medians of {told['rounds']} rou
 TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
 
 
+def pipeline_table(told):
+    """Makes the Markdown table of what `tests/benchmark.py --pipeline` wrote to Results/benchmark.json."""
+    machine, sizes = told["machine"], told["sizes"]
+    return "\n".join([
+        "| pictures | pictures/s fed | pictures/s in training |", "| --- | ---: | ---: |",
+        *(f"| {size}x{size} | {speed['pipeline']:,.0f} | {speed['training']:,.1f} |" for size, speed in sizes.items()),
+        "", f"On {machine['cores']} cores ({machine['processor']})."])
+
+
 def fill(readme, name, table):
     """Puts a table between the marks <!-- name --> and <!-- end of name --> of a README."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
@@ -142,20 +176,22 @@ def trained():
 
 def main():
     rows = trained()
-    for script, picture, _ in rows:
-        plot.curves(record.read(ROOT / (script + ".h5")), ROOT / "Results" / (picture + ".png"))
+    for name, picture, _ in rows:
+        plot.curves(record.read(ROOT / (name + ".h5")), ROOT / "Results" / (picture + ".png"))
     plot.random_labels([record.read(ROOT / (row[0] + ".h5")) for row in rows if row in CIFAR10],
                        ROOT / "Results" / "Random_labels.png")
     for mark, all_rows in TABLES.items():
         readme = ROOT / "Results" / "README.md"
         fill(readme, mark, table([row for row in rows if row in all_rows], readme))
-    for folder in sorted({script.split("/")[0] for script, _, _ in rows}):
+    for folder in sorted({name.split("/")[0] for name, _, _ in rows}):
         readme = ROOT / folder / "README.md"
         fill(readme, "results", table([row for row in rows if row[0].startswith(folder + "/")], readme))
     fill(ROOT / "Results" / "README.md", "finding", finding())
     benchmark = ROOT / "Results" / "benchmark.json"
     if benchmark.exists():
-        fill(ROOT / "README.md", "benchmark", benchmark_table(json.loads(benchmark.read_text())))
+        measured = json.loads(benchmark.read_text())
+        fill(ROOT / "README.md", "benchmark", benchmark_table(measured))
+        fill(ROOT / "Inception v3" / "README.md", "pipeline", pipeline_table(measured["pipeline"]))
     print(f"Drew {len(rows)} pictures and their tables from the .h5 files")
 
 

@@ -5,6 +5,12 @@ import numpy as np
 TRAINING, TEST = 2000, 1000
 
 
+def announce(kind, dataset):
+    """Says that examples of this kind ("pictures", "reviews") stand in for a data set."""
+    print(f"Synthetic {kind}: {TRAINING:,} generated for training, {TEST:,} for testing. "
+          f"What comes out is no result on {dataset}.")
+
+
 def pictures():
     """Generates ten classes of pictures that a network can tell apart: a pattern for each class, under noise.
 

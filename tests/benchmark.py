@@ -4,6 +4,7 @@
     python tests/benchmark.py MLP1 MLP3      measures these anew and leaves the others' figures as they were
     python -m common.results                 puts the table into the README
     python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
+    python tests/benchmark.py --pipeline     how fast Inception v3 gets its pictures, and uses them up; some minutes
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
 of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
@@ -12,6 +13,7 @@ feeding them; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both
 
 import argparse
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -35,6 +37,7 @@ PASSES = 3  # timed ones, after one that is not: the fastest counts
 OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
 JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
 PYTORCH = [("torch", "float32"), ("torch", "bfloat16"), ("torch-compiled", "float32"), ("torch-compiled", "bfloat16")]
+SIZES = 75, 299  # of Inception v3's pictures, in pixels: the smallest one, and the paper's
 PEAK = ("torch", "float32"), ("torch", "bfloat16")  # precisions that the machine's matrix-product peak is measured in
 
 
@@ -164,6 +167,52 @@ def overhead():
     return {"whole": whole, "epochs": epochs, "steps": time.perf_counter() - began}
 
 
+def photographs(count):
+    """JPEGs of the size that ImageNet's have on average: 500x375 pixels, about 110 kB."""
+    import numpy as np
+    from PIL import Image
+    random = np.random.RandomState(0)
+    for _ in range(count):
+        rough = Image.fromarray(random.randint(0, 256, (48, 64, 3), dtype=np.uint8)).resize((500, 375))
+        grain = random.normal(0, 16, (375, 500, 3))
+        content = io.BytesIO()
+        Image.fromarray(np.clip(rough + grain, 0, 255).astype(np.uint8)).save(content, "JPEG", quality=90)
+        yield content.getvalue()
+
+
+def pipeline(size):
+    """Pictures/s of Inception v3 on ImageNet: fed and not used, and in training, both with data augmentation."""
+    from common import experiment, imagenet
+
+    import keras
+    import tensorflow as tf
+    script = imported(ROOT / "Inception v3" / "imagenet_inception_v3_rand_crop.py")
+    keras.config.set_dtype_policy(experiment.resolve_precision(script.PRECISION))
+    count = 4 * script.BATCH_SIZE
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.io.TFRecordWriter(f"{folder}/train-00000-of-00001") as writer:
+            for number, content in enumerate(photographs(count)):
+                writer.write(imagenet.record(content, number % 1000, str(number)))
+        source = imagenet.Shards(Path(folder), "train", count)
+        batches = imagenet.Pictures(source, count, 1000, size, script.BATCH_SIZE, random_crop=True,
+                                    shuffle=True).batches()
+        fed = []
+        for _ in range(1 + PASSES):
+            began = time.perf_counter()
+            for _ in batches:
+                pass
+            fed.append(time.perf_counter() - began)
+        model = script.build_model(size)
+        model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
+                      keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
+        experiment.make_fast(model)
+        model.fit(batches, verbose=0)
+        began = time.perf_counter()
+        model.fit(batches, verbose=0)
+        trained = time.perf_counter() - began
+    return {"pipeline": round(count / min(fed[1:]), 1), "training": round(count / trained, 1)}
+
+
 def contend(network, contender, precision):
     """Runs one contender in a process of its own; returns what it measured."""
     environment = dict(os.environ, KERAS_BACKEND="jax" if contender == "jax" else "tensorflow", PYTHONPATH=str(ROOT))
@@ -190,7 +239,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contend", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
+    parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its pictures")
     options = parser.parse_args()
+    path = ROOT / "Results" / "benchmark.json"
+    if options.pipeline:
+        from common import experiment
+        measured = {size: pipeline(size) for size in SIZES}
+        for size, speed in measured.items():
+            print(f"{size}x{size}: {speed['pipeline']} pictures/s fed, {speed['training']} pictures/s in training")
+        told = json.loads(path.read_text())
+        told["pipeline"] = {"machine": experiment.machine(), "sizes": measured}
+        path.write_text(json.dumps(told, indent=1) + "\n")
+        return
     if options.overhead:
         measured = overhead()
         print(f"MLP1, {measured['epochs']} epochs: {measured['whole']:.0f} s, of which training steps "
@@ -223,9 +283,11 @@ def main():
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
             "medians": medians}
-    path = ROOT / "Results" / "benchmark.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
     if options.networks:
-        told["medians"] = json.loads(path.read_text())["medians"] | medians
+        told["medians"] = before["medians"] | medians
+    if "pipeline" in before:
+        told["pipeline"] = before["pipeline"]
     path.write_text(json.dumps(told, indent=1) + "\n")
 
 

@@ -55,7 +55,8 @@ def asked(shards, **changes):
     """What imagenet.load looks at of a Run."""
     return types.SimpleNamespace(**({"dataset": "imagenet", "data": shards, "limit": None, "label_noise": None,
                                      "image_size": 75, "batch_size": 50, "seed": 0, "settings": {}, "paper": (1, 2),
-                                     "title": "Inception v3 on ImageNet, wd"} | changes))
+                                     "title": "Inception v3 on ImageNet, wd", "name_pictures": lambda name: None}
+                                    | changes))
 
 
 def test_shards_hold_the_pictures_exactly(tree, tmp_path):
@@ -236,9 +237,11 @@ PINNED = [4, 2, 8, 3, 6, 0, 0, 5, 7, 7, 5, 6]
 
 
 def test_paper_and_title_are_of_the_pictures(shards):
-    small = asked(shards)
+    named = []
+    small = asked(shards, name_pictures=named.append)
     imagenet.load(small)
     assert small.paper is None and small.title == f"Inception v3 on {shards.parent.name}, wd"
+    assert named == [shards.parent.name], "no trial on a few pictures replaces what was trained on ImageNet"
     assert small.settings["classes"] == 2
 
 
@@ -261,8 +264,10 @@ def test_a_script_from_end_to_end(tmp_path):
     options = ["--dataset", "synthetic", "--limit", "32", "--epochs", "1", "--image-size", "75"]
     process = run(script, *options, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
-    model, = tmp_path.glob("*.h5")
+    model, apart = sorted(tmp_path.glob("*.h5"))
     told = record.read(model)
+    assert apart.name == model.stem + ".run.h5" and record.read(apart)["train_top_5"] == told["train_top_5"]
+    assert apart.stat().st_size < 100_000, "the run without the weights"
     assert {"train_accuracy", "train_top_5", "test_accuracy", "test_top_5"} <= set(told)
     assert told["title"].startswith("Inception v3 on synthetic, dropout, weight decay, random labels")
     loaded = keras.models.load_model(model, compile=False)
@@ -270,6 +275,8 @@ def test_a_script_from_end_to_end(tmp_path):
 
 
 def test_no_data(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="does not exist.*--data, or make it with build_imagenet_data.py"):
+        imagenet.load(asked(tmp_path / "nowhere"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("common.files.__file__", str(tmp_path / "common" / "files.py"))
     with pytest.raises(SystemExit, match="build_imagenet_data.py.*--data.*synthetic"):
