@@ -9,7 +9,7 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 30
+EPOCHS = 15
 BATCH_SIZE = 64
 LEARNING_RATE = 0.001  # times 0.95 after every epoch
 WEIGHT_DECAY = 1e-5    # L2 penalty on every kernel and on the word vectors

@@ -106,8 +106,8 @@ def _cells(name, picture, others, up):
 
 def finding():
     """Says what the tables show, in the figures of the small Alexnet."""
-    plain, random, penalty, crop = (record.read(ROOT / f"Mini Alexnet/cifar10_alexnet{variant}.h5")
-                                    for variant in ("", "_rand_labels", "_wd", "_rand_crop"))
+    plain, random, penalty, crop, both = (record.read(ROOT / f"Mini Alexnet/cifar10_alexnet{variant}.h5")
+                                          for variant in ("", "_rand_labels", "_wd", "_rand_crop", "_wd_rand_crop"))
 
     def percent(run, split):
         return f"{100 * run[split + '_accuracy']:.2f} %"
@@ -118,8 +118,9 @@ def finding():
         f"{percent(random, 'test')} of new pictures right, which is chance. So being big enough to learn the labels by "
         "heart is not what keeps a network from generalizing, nor why it generalizes. The usual regularizers do not "
         f"decide it either: with weight decay it fits {percent(penalty, 'train')} of the training set and gets "
-        f"{percent(penalty, 'test')} of new pictures right; random crops help more, {percent(crop, 'test')}, and with "
-        f"them, too, the network fits the training set: {percent(crop, 'train')}.", 120)
+        f"{percent(penalty, 'test')} of new pictures right; random crops help more, {percent(crop, 'test')}, both "
+        f"together most, {percent(both, 'test')}, and with them, too, the network fits the training set: "
+        f"{percent(both, 'train')}.", 120)
 
 
 def benchmark_table(told):
