@@ -104,14 +104,15 @@ def _cells(name, picture, others, up):
                     "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
 
 
+def percent(run, split):
+    """The accuracy of the final weights on a split, in words."""
+    return f"{100 * run[split + '_accuracy']:.2f} %"
+
+
 def finding():
     """Says what the tables show, in the figures of the small Alexnet."""
     plain, random, penalty, crop, both = (record.read(ROOT / f"Mini Alexnet/cifar10_alexnet{variant}.h5")
                                           for variant in ("", "_rand_labels", "_wd", "_rand_crop", "_wd_rand_crop"))
-
-    def percent(run, split):
-        return f"{100 * run[split + '_accuracy']:.2f} %"
-
     return textwrap.fill(
         f"The small Alexnet that gets {percent(plain, 'test')} of new pictures right when it has learned from true "
         f"labels fits labels drawn at random just as well, {percent(random, 'train')} of them, and then gets "
