@@ -209,14 +209,14 @@ def main():
         plot.curves(record.read(ROOT / (name + ".h5")), ROOT / "Results" / (picture + ".png"))
     plot.random_labels([record.read(ROOT / (row[0] + ".h5")) for row in rows if row in CIFAR10],
                        ROOT / "Results" / "Random_labels.png")
+    readme = ROOT / "Results" / "README.md"
     for mark, all_rows in TABLES.items():
-        readme = ROOT / "Results" / "README.md"
         fill(readme, mark, table([row for row in rows if row in all_rows], readme))
+    fill(readme, "finding", finding())
+    fill(readme, "finding in text", finding_in_text())
     for folder in sorted({name.split("/")[0] for name, _, _ in rows}):
         readme = ROOT / folder / "README.md"
         fill(readme, "results", table([row for row in rows if row[0].startswith(folder + "/")], readme))
-    fill(ROOT / "Results" / "README.md", "finding", finding())
-    fill(ROOT / "Results" / "README.md", "finding in text", finding_in_text())
     benchmark = ROOT / "Results" / "benchmark.json"
     if benchmark.exists():
         measured = json.loads(benchmark.read_text())

@@ -286,9 +286,7 @@ def main():
     before = json.loads(path.read_text()) if path.exists() else {}
     if options.networks:
         told["medians"] = before["medians"] | medians
-    if "pipeline" in before:
-        told["pipeline"] = before["pipeline"]
-    path.write_text(json.dumps(told, indent=1) + "\n")
+    path.write_text(json.dumps(before | told, indent=1) + "\n")
 
 
 if __name__ == "__main__":
