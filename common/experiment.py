@@ -23,19 +23,20 @@ import h5py
 import keras
 import numpy as np
 
-LEARNING_RATE_DECAY = 0.95  # after every epoch (paper, appendix A)
+LEARNING_RATE_DECAY = 0.95  # after every epoch (paper, appendix A), where a script has no other
 STEPS_PER_EXECUTION = 16  # batches between two looks at the progress bar; saves a tenth of the time
 SETTLED_EPOCHS = 10  # that accuracies must stand still before training stops early
 
 
-def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", precision="float32", weight_decay=None,
-          label_noise=None, image_size=None, paper=None, distributed=False):
+def start(script, doc, *, epochs, batch_size, learning_rate, learning_rate_decay=None, dataset="cifar10",
+          precision="float32", weight_decay=None, label_noise=None, image_size=None, paper=None, distributed=False):
     """Reads the command line over a script's constants and makes ready to train.
 
     Args:
         script: the script's __file__.
         doc: the script's __doc__; its first line is the title of the run.
         epochs, batch_size, learning_rate: the script's constants, the defaults of the command line.
+        learning_rate_decay: factor of the learning rate after every epoch, for the scripts that have one of their own.
         dataset: name of the data set, as the command line takes it.
         precision: "float32", "mixed_bfloat16", or "auto" for the latter where the processor computes in it.
         weight_decay: coefficient of the L2 penalty, for the scripts that have one.
@@ -53,7 +54,8 @@ def start(script, doc, *, epochs, batch_size, learning_rate, dataset="cifar10", 
     """
     defaults = {"dataset": dataset, "limit": None, "epochs": epochs, "batch_size": batch_size,
                 "learning_rate": learning_rate, "seed": 0, "precision": resolve_precision(precision)}
-    variant = {"weight_decay": weight_decay, "label_noise": label_noise, "image_size": image_size}
+    variant = {"learning_rate_decay": learning_rate_decay, "weight_decay": weight_decay, "label_noise": label_noise,
+               "image_size": image_size}
     defaults |= {name: value for name, value in variant.items() if value is not None}
     options = vars(_parser(doc, defaults).parse_args())
     if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
@@ -79,8 +81,9 @@ class Run:
     """One run of a script.
 
     Attributes:
-        dataset, limit, epochs, batch_size, learning_rate, seed, precision, weight_decay, label_noise, image_size: from
-            the script's constants and the command line; the last three are None where the script has none.
+        dataset, limit, epochs, batch_size, learning_rate, learning_rate_decay, seed, precision, weight_decay,
+            label_noise, image_size: from the script's constants and the command line; the last three are None where
+            the script has none.
         data, fresh, tensorboard: the command line's other options.
         settings: dict of those above that change the result; goes into the .h5.
     """
@@ -88,6 +91,7 @@ class Run:
     def __init__(self, stem, title, settings, paper, options):
         self.title, self.settings, self.paper = title, settings, paper
         self.weight_decay = self.label_noise = self.image_size = None
+        self.learning_rate_decay = LEARNING_RATE_DECAY
         vars(self).update(settings)
         self.data, self.fresh, self.tensorboard = options["data"], options["fresh"], options["tensorboard"]
         self.history, self.interrupted = {}, False
@@ -276,7 +280,7 @@ class _Epochs(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
         self.train.set_epoch(epoch)
-        self.model.optimizer.learning_rate = self.run.learning_rate * LEARNING_RATE_DECAY**epoch
+        self.model.optimizer.learning_rate = self.run.learning_rate * self.run.learning_rate_decay**epoch
 
     def on_test_batch_end(self, batch, logs=None):
         if self.run.interrupted:
@@ -314,7 +318,9 @@ def _parser(doc, defaults):
     add("epochs", _number("N", int, 1), "passes over the training set")
     add("batch-size", _number("N", int, 1), "examples in a step")
     add("learning-rate", _number("X", float, 0, above=True),
-        f"of the first epoch, times {LEARNING_RATE_DECAY} after each")
+        f"of the first epoch, times {defaults.get('learning_rate_decay', LEARNING_RATE_DECAY)} after each")
+    if "learning_rate_decay" in defaults:
+        add("learning-rate-decay", _number("X", float, 0, 1), "factor of the learning rate after every epoch")
     if "weight_decay" in defaults:
         add("weight-decay", _number("X", float, 0), "coefficient of the L2 penalty on every kernel")
     if "label_noise" in defaults:

@@ -186,6 +186,7 @@ def start(monkeypatch, *options):
     (["--label-noise", "nan"], "--label-noise: nan is not"),
     (["--learning-rate", "0"], "--learning-rate: 0 is not a number above 0"),
     (["--learning-rate", "inf"], "--learning-rate: inf is not"),
+    (["--learning-rate-decay", "0.9"], "unrecognized arguments"),  # is of the scripts with one of their own
     (["--seed", "-1"], "--seed: -1 is not"),
     (["--precision", "float8"], "--precision"),
     (["--dataset", "mnist"], "--dataset"),

@@ -261,7 +261,8 @@ def test_model(script):
 
 def test_a_script_from_end_to_end(tmp_path):
     script = ROOT / "Inception v3" / "imagenet_inception_v3_dropout_wd_rand_labels.py"
-    options = ["--dataset", "synthetic", "--limit", "32", "--epochs", "1", "--image-size", "75"]
+    options = ["--dataset", "synthetic", "--limit", "32", "--image-size", "75", "--epochs", "2",
+               "--learning-rate-decay", "0.5"]
     process = run(script, *options, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     model, apart = sorted(tmp_path.glob("*.h5"))
@@ -269,6 +270,7 @@ def test_a_script_from_end_to_end(tmp_path):
     assert apart.name == model.stem + ".run.h5" and record.read(apart)["train_top_5"] == told["train_top_5"]
     assert apart.stat().st_size < 100_000, "the run without the weights"
     assert {"train_accuracy", "train_top_5", "test_accuracy", "test_top_5"} <= set(told)
+    np.testing.assert_allclose(told["history"]["learning_rate"], [0.05, 0.025])
     assert told["title"].startswith("Inception v3 on synthetic, dropout, weight decay, random labels")
     loaded = keras.models.load_model(model, compile=False)
     np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-3)
