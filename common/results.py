@@ -124,12 +124,12 @@ def finding():
 
 def finding_in_text():
     """Says what the table of IMDB shows, and what of it is as for pictures."""
-    runs = {variant: record.read(path) for variant in LSTM if (path := ROOT / f"LSTM/imdb_lstm{variant}.h5").exists()}
+    runs = {variant: record.read(ROOT / f"LSTM/imdb_lstm{variant}.h5") for variant in LSTM}
     plain, labels, words, shuffled = (runs[variant] for variant in ("", "_rand_labels", "_random_words",
                                                                     "_shuffled_words"))
     regularizers = {"_wd": "weight decay", "_rand_crop": "random crops", "_wd_rand_crop": "both", "_dropout": "dropout"}
     regularized = ", ".join(f"{percent(runs[variant], 'test')} with {name} ({percent(runs[variant], 'train')} of the "
-                            "training set)" for variant, name in regularizers.items() if variant in runs)
+                            "training set)" for variant, name in regularizers.items())
 
     def takes_off(run, chance):
         """The first epoch whose training accuracy is 5 % above chance."""
