@@ -317,9 +317,10 @@ def _parser(doc, defaults):
 
     add("epochs", _number("N", int, 1), "passes over the training set")
     add("batch-size", _number("N", int, 1), "examples in a step")
+    own_decay = "learning_rate_decay" in defaults
     add("learning-rate", _number("X", float, 0, above=True),
-        f"of the first epoch, times {defaults.get('learning_rate_decay', LEARNING_RATE_DECAY)} after each")
-    if "learning_rate_decay" in defaults:
+        "of the first epoch" + ("" if own_decay else f", times {LEARNING_RATE_DECAY} after each"))
+    if own_decay:
         add("learning-rate-decay", _number("X", float, 0, 1), "factor of the learning rate after every epoch")
     if "weight_decay" in defaults:
         add("weight-decay", _number("X", float, 0), "coefficient of the L2 penalty on every kernel")

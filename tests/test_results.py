@@ -38,7 +38,7 @@ def test_published_run_is_that_of_its_script(model):
     told = record.read(model)
     script = model.with_suffix(".py").read_text()
     assert told["settings"]["dataset"] == model.name.split("_")[0] and told["settings"]["limit"] is None
-    for constant in "EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "WEIGHT_DECAY", "LABEL_NOISE":
+    for constant in ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "LEARNING_RATE_DECAY", "WEIGHT_DECAY", "LABEL_NOISE"):
         found = re.search(rf"^{constant} = ([\d.e-]+)", script, re.MULTILINE)
         assert told["settings"].get(constant.lower()) == (float(found[1]) if found else None), constant
     paper = re.search(r"^PAPER = \(([\d.]+), ([\d.]+)\)", script, re.MULTILINE)

@@ -54,7 +54,7 @@ def test_help_shows_what_the_script_is_and_its_own_defaults():
     shown = " ".join(process.stdout.split())
     for text in (f"passes over the training set (default: {constants.EPOCHS})",
                  f"examples in a step (default: {constants.BATCH_SIZE})",
-                 f"times 0.95 after each (default: {constants.LEARNING_RATE:g})",
+                 f"of the first epoch, times 0.95 after each (default: {constants.LEARNING_RATE:g})",
                  f"L2 penalty on every kernel (default: {constants.WEIGHT_DECAY:g})"):
         assert text in shown
     assert "--label-noise" not in shown
@@ -79,7 +79,8 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
     plain = min((path for path in every_script() if path.parent == script.parent), key=lambda path: len(path.name))
 
     def rest(path):
-        code = path.read_text()
+        # The small Inception's longer schedule is of what is harder to fit.
+        code = path.read_text().replace("EPOCHS = 40", "EPOCHS = 20").replace("DECAY = 0.92", "DECAY = 0.85")
         for pattern in VARIANT:
             code = re.sub(pattern, "", code)
         return code
