@@ -79,8 +79,10 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
     plain = min((path for path in every_script() if path.parent == script.parent), key=lambda path: len(path.name))
 
     def rest(path):
-        # The small Inception's longer schedule is of what is harder to fit.
-        code = path.read_text().replace("EPOCHS = 40", "EPOCHS = 20").replace("DECAY = 0.92", "DECAY = 0.85")
+        code = path.read_text()
+        if path.parent.name == "Mini Inception" and re.search("rand_crop|rand_labels", path.stem):
+            # What is harder to fit has a longer schedule.
+            code = code.replace("EPOCHS = 40\n", "EPOCHS = 20\n").replace("DECAY = 0.92 ", "DECAY = 0.85 ")
         for pattern in VARIANT:
             code = re.sub(pattern, "", code)
         return code
