@@ -70,16 +70,17 @@ def options(folder):
     return ["--dataset", "synthetic", "--epochs", "20", "--out", folder]
 
 
-def interrupt(folder, with_signal):
+def interrupt(folder, with_signal, script=SCRIPT):
     """Starts a training, sends it a signal once two epochs are behind it, and returns its status and what it said."""
-    process = subprocess.Popen([sys.executable, SCRIPT, *options(folder)], text=True,
+    process = subprocess.Popen([sys.executable, script, *options(folder)], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     checkpoint = folder / f".{STEM}.checkpoint.npz"
     while not checkpoint.exists() or len(json.loads(str(np.load(checkpoint)["history"]))["loss"]) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(with_signal)
-    _, said = process.communicate(timeout=60)
+    told, said = process.communicate(timeout=60)
+    assert with_signal == signal.SIGKILL or "Epoch 2/20" in told
     assert not (folder / (STEM + ".h5")).exists(), "it was to be interrupted before its end"
     return process.returncode, said
 
@@ -124,6 +125,14 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, uninterrupted):
     assert "of 20 epochs. Run the same command again to go on" in said
     assert run(SCRIPT, *options(tmp_path)).returncode == 0
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
+
+
+def test_ctrl_c_waits_for_no_thread(tmp_path):
+    """As TensorFlow's own can hold up an orderly exit."""
+    waiting = "import keras, threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
+    script = tmp_path / SCRIPT.name
+    script.write_text(SCRIPT.read_text().replace("import keras\n", waiting))
+    assert interrupt(tmp_path, signal.SIGINT, script)[0] == 1
 
 
 WRITE = """
