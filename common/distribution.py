@@ -55,7 +55,7 @@ def devices():
 
 
 def end(message):
-    """Ends this process with a message, at once: waits for no thread, and for no other process that may be gone."""
+    """Ends this process with a message, without waiting for processes that may be gone."""
     sys.stdout.flush()
     print(message, file=sys.stderr, flush=True)
     os._exit(1)

@@ -41,7 +41,7 @@ def accuracies(path, folder):
     run = types.SimpleNamespace(**{"data": folder, "label_noise": None, **settings}, settings={})
     variant = {name: settings[name] for name in ("random_crop", "words") if name in settings}
     train, test = DATASETS[settings["dataset"]].load(run, **variant)
-    return tuple(model.evaluate(examples, verbose=0)[1] for examples in (train.as_tested(), test.as_tested()))
+    return tuple(model.evaluate(examples.as_tested().batches(), verbose=0)[1] for examples in (train, test))
 
 
 def main():

@@ -105,14 +105,13 @@ class Run:
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; goes on from a checkpoint where there is one.
 
-        Ends the process, with a sentence, on Ctrl-C, and when the loss becomes NaN or infinite.
-
         Args:
             model: compiled Keras model with the metric "accuracy".
             train, test: as a `load` of this package returns them; test may be None.
 
         Raises:
-            SystemExit: with a sentence, when the checkpoint is damaged or of other settings.
+            SystemExit: with a sentence, when the loss becomes NaN or infinite, on Ctrl-C, and when the checkpoint is
+                damaged or of other settings.
         """
         self.train, self.test = train, test
         make_fast(model)
@@ -128,10 +127,6 @@ class Run:
                 model.fit(train.batches(), validation_data=test and test.batches(), initial_epoch=first_epoch,
                           epochs=self.epochs, shuffle=False, callbacks=callbacks,
                           verbose="auto" if self.process == 0 else 0)
-        except SystemExit as reason:  # TensorFlow's threads can hold up an orderly exit for more than a minute
-            for callback in callbacks:
-                callback.on_train_end()
-            distribution.end(reason)
         except Exception as error:  # JAX has one for each way that a connection can break
             if self.processes == 1:
                 raise
@@ -158,7 +153,7 @@ class Run:
         for name, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 print(f"Evaluating the final weights on the {'training' if name == 'train' else 'test'} set")
-                measured = final.evaluate(examples.as_tested(), return_dict=True)
+                measured = final.evaluate(examples.as_tested().batches(), return_dict=True)
                 run |= {f"{name}_{metric}": value for metric, value in measured.items()}
         if self.process > 0:
             return

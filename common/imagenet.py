@@ -215,14 +215,15 @@ class Pictures:
             count += filling
             records = records.map(lambda *record: (*record, 1.0)).concatenate(
                 records.take(filling).map(lambda *record: (*record, 0.0)))
+        # AUTOTUNE, where nothing is tuned, is one call for each core.
         pictures = records.shard(processes, process).map(self._picture, num_parallel_calls=tf.data.AUTOTUNE)
-        batches = pictures.batch(self.batch_size // processes).prefetch(2)
-        return batches.apply(tf.data.experimental.assert_cardinality(-(-count // self.batch_size)))
+        ready = pictures.batch(self.batch_size // processes).prefetch(2)
+        return batches.untuned(ready, -(-count // self.batch_size))
 
     def as_tested(self):
         """Batches of the same pictures and labels in order, seen at their centre, for the final accuracy."""
         return Pictures(self.source, self.count, self.classes, self.size, self.batch_size,
-                        label_noise=self.label_noise, seed=self.seed).batches()
+                        label_noise=self.label_noise, seed=self.seed)
 
     def _records(self, epoch):
         """The records of an epoch, each with the seed of its crop."""
