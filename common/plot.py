@@ -1,5 +1,7 @@
 """The picture of a run."""
 
+import textwrap
+
 import matplotlib
 import numpy as np
 
@@ -42,7 +44,8 @@ def curves(run, path):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=11)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
+    title = textwrap.fill(run["title"], 95, break_on_hyphens=False)  # about the width of the picture
+    figure.suptitle(f"{title}\n{record.accuracies(run)}", fontsize=14)
     save(figure, path)
 
 
