@@ -47,7 +47,7 @@ def untuned(dataset, length):
     """A tf.data.Dataset of so many batches, which TensorFlow does not tune while it is read.
 
     The thread that tunes sleeps for longer and longer, up to a minute, and the end of an epoch often waits until it
-    wakes: a quarter of the time of a training, up to a half of a short one's.  What is fed here needs no tuning.
+    wakes.  What is fed here needs no tuning.
     """
     import tensorflow as tf
 
