@@ -215,7 +215,8 @@ def pipeline(size):
 
 def contend(network, contender, precision):
     """Runs one contender in a process of its own; returns what it measured."""
-    environment = dict(os.environ, KERAS_BACKEND="jax" if contender == "jax" else "tensorflow", PYTHONPATH=str(ROOT))
+    # Keras on the contender's own backend, so that PyTorch's process does not hold TensorFlow as well.
+    environment = dict(os.environ, KERAS_BACKEND=contender.removesuffix("-compiled"), PYTHONPATH=str(ROOT))
     process = subprocess.run([sys.executable, __file__, "--contend", network, contender, precision],
                              env=environment, capture_output=True, text=True)
     if process.returncode:

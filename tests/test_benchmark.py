@@ -1,35 +1,54 @@
 """The benchmark's peers compute what our scripts do, so that speeds compare."""
 
+import importlib.util
+import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
-import keras
-import numpy as np
+import benchmark
 import pytest
 
-torch = pytest.importorskip("torch")
-sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent))
 
-import benchmark  # noqa: E402
-import peers  # noqa: E402
+def steps(network):
+    """Trains our network and its peer three steps from the same weights, on the same 32 examples.
 
-
-@pytest.mark.parametrize("network", benchmark.SCRIPTS)
-def test_a_peer_has_our_parameters_and_our_loss(network, monkeypatch):
-    """The same count, and from the same weights on the same batches the same losses, training step by training step."""
-    monkeypatch.setitem(benchmark.EXAMPLES, network, 32)
+    Returns:
+        (number of trainable parameters, losses) of ours, and the same of the peer.
+    """
+    import keras
+    import numpy as np
+    import peers
+    import torch
+    benchmark.EXAMPLES[network] = 32
     keras.utils.set_random_seed(0)
     ours = benchmark.our_model(network)
     peer = peers.with_weights_of(ours, peers.NETWORKS[network]())
-    assert sum(p.numel() for p in peer.parameters() if p.requires_grad) == sum(
-        np.prod(variable.shape) for variable in ours.trainable_variables)
-
     train = benchmark.examples(network, 32)
     # Keras and PyTorch add Adam's epsilon in different places; small steps keep that out of the loss.
     inputs, rate = train.inputs(np.arange(32)), 1e-4 if network == "LSTM" else 0.01
     ours.optimizer.learning_rate = rate
+    ours.jit_compile = False
     step = peers.trainer(network, peer, torch.from_numpy(inputs), torch.from_numpy(train.labels).long(), 32, rate,
                          "float32", False)
-    ours.jit_compile = False
-    for _ in range(3):
-        loss, _ = ours.train_on_batch(inputs, train.labels)
-        assert step() == pytest.approx(float(loss), rel=1e-3)
+    return ((sum(int(np.prod(variable.shape)) for variable in ours.trainable_variables),
+             [float(ours.train_on_batch(inputs, train.labels)[0]) for _ in range(3)]),
+            (sum(p.numel() for p in peer.parameters() if p.requires_grad), [step() for _ in range(3)]))
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
+@pytest.mark.parametrize("network", benchmark.SCRIPTS)
+def test_a_peer_has_our_parameters_and_our_loss(network):
+    """In a process without TensorFlow: some versions of it and of PyTorch cannot be loaded side by side."""
+    root = Path(__file__).resolve().parent.parent
+    process = subprocess.run([sys.executable, __file__, network], capture_output=True, text=True,
+                             env=dict(os.environ, KERAS_BACKEND="torch", PYTHONPATH=str(root)))
+    assert process.returncode == 0, process.stderr
+    (our_parameters, our_losses), (parameters, losses) = json.loads(process.stdout.splitlines()[-1])
+    assert parameters == our_parameters
+    assert losses == pytest.approx(our_losses, rel=1e-3)
+
+
+if __name__ == "__main__":
+    print(json.dumps(steps(sys.argv[1])))
