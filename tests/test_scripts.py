@@ -93,7 +93,8 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
 
 
 @pytest.mark.parametrize("kinds, values", [([""], ["20", "0.1", "0.85"]),
-                                           (["rand_crop", "no_bn_wd"], ["40", "0.1", "0.92"]),
+                                           (["rand_crop"], ["35", "0.1", "0.91"]),
+                                           (["no_bn_wd"], ["40", "0.1", "0.92"]),
                                            (["rand_labels"], ["30", "0.01", "0.95"])])
 def test_small_inceptions_of_one_kind_have_one_schedule(kinds, values):
     def schedule(path):
@@ -101,7 +102,7 @@ def test_small_inceptions_of_one_kind_have_one_schedule(kinds, values):
 
     scripts = [path for path in every_script() if path.parent.name == "Mini Inception"
                and "".join(re.findall("rand_crop|rand_labels|no_bn_wd", path.stem)) in kinds]
-    assert len(scripts) >= 2 and len({schedule(path) for path in scripts}) == 1
+    assert scripts and len({schedule(path) for path in scripts}) == 1
     assert [line.split()[2] for line in schedule(scripts[0])] == values
 
 
