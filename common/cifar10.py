@@ -1,7 +1,5 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-import copy
-
 from common import batches, files, pickles, synthetic
 
 import keras
@@ -73,45 +71,45 @@ class Pictures(batches.Batches):
     """
 
     def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None):
-        self.random_crop = random_crop
-        if random_crop:
-            self.images = images
-            # A view of every window of every picture: [picture, top, left] is one window.
-            self.windows = np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), (1, 2, 3))[:, :, :, 0]
-        else:  # the windows stay the same, so that they are made once: 470 MB of the training set
-            middle = (images.shape[1] - SIDE) // 2
-            self.pictures = standardize(images[:, middle:middle + SIDE, middle:middle + SIDE])
+        self.images, self.random_crop = images, random_crop
+        # A view of every window of every picture: [picture, top, left] is one window.
+        windows = np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
+        middle = windows.shape[1] // 2
+        if not random_crop:
+            windows = np.ascontiguousarray(windows[:, middle:middle + 1, middle:middle + 1])
+        self.windows = windows
         super().__init__(labels, batch_size, shuffle_seed)
 
     def draw_crops(self, random):
-        if self.random_crop:
-            count, tops, lefts = self.windows.shape[:3]
-            self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
+        count, tops, lefts = self.windows.shape[:3]
+        self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
 
     def inputs(self, rows):
-        if self.random_crop:
-            return standardize(self.windows[rows, self.tops[rows], self.lefts[rows]])
-        return self.pictures[rows]
+        return standardize(self.windows[rows, self.tops[rows], self.lefts[rows]])
 
     def batches(self):
         """The same batches in the form that `fit` takes the fastest.
 
-        Just handing every batch over from Python takes a good part of a perceptron's training time.  So where the
-        windows stay the same, TensorFlow has them in its memory, gets one order for each epoch, and picks the pictures
-        of a batch beside the training, in one thread.
+        Making every batch in Python, or just handing it over, takes a good part of a perceptron's training time.  So
+        where the windows stay the same, TensorFlow has them in its memory, gets one order for each epoch, and makes the
+        batches beside the training, in one thread.
         """
         if keras.backend.backend() != "tensorflow" or self.random_crop:
             return super().batches()
         import tensorflow as tf
 
-        pictures, labels = tf.constant(self.pictures), tf.constant(self.labels)
+        windows = self.windows[:, 0, 0]
+        mean, deviation = np.concatenate([_statistics(windows[first:first + batches.EVALUATION_BATCH])
+                                          for first in range(0, len(windows), batches.EVALUATION_BATCH)], axis=1)
+        pictures, mean, deviation, labels = map(tf.constant, (windows, mean, deviation, self.labels))
+
+        def gather(rows):
+            scaled = tf.cast(tf.gather(pictures, rows), tf.float32) * np.float32(1 / 255)
+            return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
 
         def rows_of_batches(order):
             size = self.batch_size
             return tf.data.Dataset.range(len(self)).map(lambda index: order[index * size:(index + 1) * size])
-
-        def gather(rows):
-            return tf.gather(pictures, rows), tf.gather(labels, rows)
 
         orders = tf.data.Dataset.from_generator(lambda: [self.order], output_signature=tf.TensorSpec((None,), tf.int64))
         options = tf.data.Options()
@@ -120,12 +118,7 @@ class Pictures(batches.Batches):
         return batches.untuned(gathered, len(self))
 
     def as_tested(self):
-        if self.random_crop:
-            return Pictures(self.images, self.labels, batches.EVALUATION_BATCH)
-        tested = copy.copy(self)  # which shares the pictures
-        tested.batch_size, tested.shuffle_seed = batches.EVALUATION_BATCH, None
-        tested.set_epoch(0)
-        return tested
+        return Pictures(self.images, self.labels, batches.EVALUATION_BATCH)
 
 
 def standardize(images):
@@ -139,15 +132,17 @@ def standardize(images):
 
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
-    standardized = np.empty(images.shape, np.float32)
-    for first in range(0, len(images), batches.EVALUATION_BATCH):  # what stays in the processor's cache at a time
-        part = slice(first, first + batches.EVALUATION_BATCH)
-        flat = standardized[part].reshape(-1, standardized[0].size)  # a view
-        np.multiply(images[part].reshape(flat.shape), np.float32(1 / 255), out=flat)
-        flat -= flat.mean(axis=1, keepdims=True)
-        deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
-        flat /= np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)[:, None]
-    return standardized
+    mean, deviation = _statistics(images)
+    return (images * np.float32(1 / 255) - mean) / deviation
+
+
+def _statistics(images):
+    """Mean and standard deviation (at least 1 / sqrt(number of values)) of every picture / 255, (2, n, 1, 1, 1)."""
+    flat = images.reshape(len(images), -1) * np.float32(1 / 255)
+    mean = flat.mean(axis=1, keepdims=True)
+    flat -= mean
+    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])[:, None]
+    return np.stack([mean, np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)])[..., None, None]
 
 
 def _read_batch(path):
