@@ -93,7 +93,7 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
 
 
 @pytest.mark.parametrize("kinds, values", [([""], ["20", "0.1", "0.85"]),
-                                           (["rand_crop"], ["35", "0.1", "0.91"]),
+                                           (["rand_crop"], ["30", "0.1", "0.91"]),
                                            (["no_bn_wd"], ["40", "0.1", "0.92"]),
                                            (["rand_labels"], ["30", "0.01", "0.95"])])
 def test_small_inceptions_of_one_kind_have_one_schedule(kinds, values):
