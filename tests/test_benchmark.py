@@ -3,12 +3,11 @@
 import importlib.util
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import benchmark
 import pytest
+from conftest import ROOT, run
 
 
 def steps(network):
@@ -41,9 +40,7 @@ def steps(network):
 @pytest.mark.parametrize("network", benchmark.SCRIPTS)
 def test_a_peer_has_our_parameters_and_our_loss(network):
     """In a process without TensorFlow: some versions of it and of PyTorch cannot be loaded side by side."""
-    root = Path(__file__).resolve().parent.parent
-    process = subprocess.run([sys.executable, __file__, network], capture_output=True, text=True,
-                             env=dict(os.environ, KERAS_BACKEND="torch", PYTHONPATH=str(root)))
+    process = run(__file__, network, env=dict(os.environ, KERAS_BACKEND="torch", PYTHONPATH=str(ROOT)))
     assert process.returncode == 0, process.stderr
     (our_parameters, our_losses), (parameters, losses) = json.loads(process.stdout.splitlines()[-1])
     assert parameters == our_parameters
