@@ -1,7 +1,7 @@
 """Small Inception on CIFAR-10 without batch norm, random labels.
 
 Every training label is replaced, once and for all epochs, by a uniform draw from the ten classes: nothing is left to
-learn, and still the network fits them.  The test labels stay true, so its test accuracy is chance.
+learn, and still the paper's network fits them.  The test labels stay true, so its test accuracy is chance.
 Paper: Table 1, "Inception w/o BatchNorm", random labels.
 """
 
