@@ -1,9 +1,11 @@
 """Small Inception on CIFAR-10 without batch norm, random labels.
 
 Every training label is replaced, once and for all epochs, by a uniform draw from the ten classes: nothing is left to
-learn, and still the paper's network fits them.  The test labels stay true, so its test accuracy is chance.
+learn, and still the network fits them.  The test labels stay true, so its test accuracy is chance.
 Paper: Table 1, "Inception w/o BatchNorm", random labels.
 """
+
+import math
 
 from common import cifar10, experiment
 
@@ -12,10 +14,10 @@ from keras import layers
 
 PAPER = (100.0, 10.12)  # accuracy in %, train and test
 
-EPOCHS = 30
+EPOCHS = 65
 BATCH_SIZE = 128
 LEARNING_RATE = 0.01  # a tenth of the paper's, with which random labels are fitted much later
-LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+LEARNING_RATE_DECAY = 0.97  # factor after every epoch
 LABEL_NOISE = 1.0    # probability that a training label is replaced
 PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
 
@@ -23,7 +25,12 @@ PRECISION = "auto"   # of the training: bfloat16 where the processor computes in
 def build_model():
     """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
-        x = layers.Conv2D(filters, size, strides, padding="same")(x)
+        # Filters of mean zero and of this variance keep pictures apart from layer to layer, as batch norm would; from
+        # Glorot's or He's, all pictures get nearly the same features.  Brock et al. (2021, sec. 4), arXiv:2101.08692.
+        initializer = keras.initializers.VarianceScaling(2 / (1 - 1 / math.pi))
+        convolution = layers.Conv2D(filters, size, strides, padding="same", kernel_initializer=initializer)
+        x = convolution(x)
+        convolution.kernel.assign(convolution.kernel - keras.ops.mean(convolution.kernel, axis=(0, 1, 2)))
         return layers.ReLU()(x)
 
     def inception(x, filters_1x1, filters_3x3):
@@ -46,7 +53,7 @@ def build_model():
     x = inception(x, 176, 160)
     x = inception(x, 176, 160)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(10, dtype="float32")(x))
+    return keras.Model(inputs, layers.Dense(10, kernel_initializer="zeros", dtype="float32")(x))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def random_labels(runs, path):
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     runs = [run for run in runs if run["settings"].get("label_noise") == 1]
     for number, run in enumerate(runs):
-        name = run["title"].split(" on ")[0]
+        name = run["title"].replace(" on CIFAR-10", "").replace(" without batch norm", ", no BN")
+        name = name.removesuffix(", random labels")
         epochs = range(1, len(run["history"]["loss"]) + 1)
         axes.plot(epochs, 100 * run["history"]["accuracy"], color=f"C{number}", label=f"{name}, train")
         axes.plot(epochs, 100 * run["history"]["val_accuracy"], color=f"C{number}", linestyle="--",
