@@ -101,7 +101,8 @@ def test_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
 
 
 @pytest.mark.parametrize("kind, count, values", [("", 3, ["20", "0.1", "0.85"]),
-                                                 ("rand_crop", 2, ["30", "0.1", "0.91"]),
+                                                 ("rand_crop", 1, ["30", "0.1", "0.91"]),
+                                                 ("wd_rand_crop", 1, ["40", "0.1", "0.91"]),
                                                  ("no_bn_wd", 1, ["40", "0.1", "0.92"]),
                                                  ("rand_labels", 1, ["30", "0.01", "0.95"]),
                                                  ("no_bn_rand_labels", 1, ["72", "0.01", "0.97"])])
@@ -110,7 +111,7 @@ def test_small_inceptions_of_one_kind_have_one_schedule(kind, count, values):
         return tuple(line.group() for line in re.finditer(SCHEDULE, path.read_text()))
 
     scripts = [path for path in every_script() if path.parent.name == "Mini Inception"
-               and "".join(re.findall("rand_crop|(?:no_bn_)?rand_labels|no_bn_wd", path.stem)) == kind]
+               and "".join(re.findall("(?:wd_)?rand_crop|(?:no_bn_)?rand_labels|no_bn_wd", path.stem)) == kind]
     assert len(scripts) == count and len({schedule(path) for path in scripts}) == 1
     assert [line.split()[2] for line in schedule(scripts[0])] == values
 
