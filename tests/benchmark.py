@@ -106,9 +106,13 @@ def measure_pytorch(network, precision, compiled):
     import torch
     script = script_of(network)
     train = examples(network, script.BATCH_SIZE)
-    inputs = torch.from_numpy(train.inputs(np.arange(EXAMPLES[network])))
-    epoch = peers.trainer(network, peers.NETWORKS[network](), inputs, torch.from_numpy(train.labels).long(),
-                          script.BATCH_SIZE, script.LEARNING_RATE, precision, compiled)
+    first, _ = train[0]
+    inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
+    for rows in np.arange(EXAMPLES[network]).reshape(-1, script.BATCH_SIZE):  # all at once would raise the peak memory
+        inputs[rows] = train.inputs(rows)
+    epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs),
+                          torch.from_numpy(train.labels).long(), script.BATCH_SIZE, script.LEARNING_RATE, precision,
+                          compiled)
     epoch()
     seconds = []
     for _ in range(PASSES):
