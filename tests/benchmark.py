@@ -108,7 +108,8 @@ def measure_pytorch(network, precision, compiled):
     train = examples(network, script.BATCH_SIZE)
     first, _ = train[0]
     inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
-    for rows in np.arange(EXAMPLES[network]).reshape(-1, script.BATCH_SIZE):  # all at once would raise the peak memory
+    for index in range(len(train)):  # all at once would raise the peak memory
+        rows = train.rows(index)
         inputs[rows] = train.inputs(rows)
     epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs),
                           torch.from_numpy(train.labels).long(), script.BATCH_SIZE, script.LEARNING_RATE, precision,
