@@ -53,7 +53,7 @@ IMAGENET = [
      "Inception_v3_tiny_imagenet_20", (99.53, 100.0, 59.80, 80.38)),
     (f"{INCEPTION_V3}_rand_labels--epochs-150--learning-rate-0.01--image-size-75--imagenet-1000.run",
      "Inception_v3_imagenet_1000_rand_labels", (95.20, 99.14, 0.11, 0.56)),
-    (f"{INCEPTION_V3}_rand_labels--epochs-60--learning-rate-0.001--learning-rate-decay-0.98--image-size-75"
+    (f"{INCEPTION_V3}_rand_labels--epochs-110--learning-rate-0.001--learning-rate-decay-0.98--image-size-75"
      "--tiny-imagenet-20.run", "Inception_v3_tiny_imagenet_20_rand_labels", (95.20, 99.14, 0.11, 0.56)),
 ]
 
