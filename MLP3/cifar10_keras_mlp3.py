@@ -15,6 +15,7 @@ PAPER = (100.0, 52.39)  # accuracy in %, train and test
 EPOCHS = 60
 BATCH_SIZE = 128
 LEARNING_RATE = 0.01  # times 0.95 after every epoch
+PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
 
 
 def build_model():
@@ -31,7 +32,7 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           paper=PAPER)
+                           precision=PRECISION, paper=PAPER)
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(

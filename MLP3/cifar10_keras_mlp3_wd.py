@@ -15,6 +15,7 @@ PAPER = (100.0, 53.35)  # accuracy in %, train and test
 EPOCHS = 60
 BATCH_SIZE = 128
 LEARNING_RATE = 0.01  # times 0.95 after every epoch
+PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
 WEIGHT_DECAY = 5e-4   # L2 penalty on every kernel
 
 
@@ -33,7 +34,7 @@ def build_model(weight_decay=WEIGHT_DECAY):
 
 if __name__ == "__main__":
     run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           weight_decay=WEIGHT_DECAY, paper=PAPER)
+                           precision=PRECISION, weight_decay=WEIGHT_DECAY, paper=PAPER)
     train, test = cifar10.load(run)
     model = build_model(run.weight_decay)
     model.compile(

@@ -343,15 +343,18 @@ def _parser(doc, defaults):
 
 
 def resolve_precision(name):
-    """Resolves "auto": bfloat16 halves the time on GPUs and on processors that have it, and is very slow elsewhere."""
+    """Resolves "auto": bfloat16 halves the time on GPUs and on processors that have it, and is very slow elsewhere.
+
+    On a processor, JAX's compiler makes no use of it: bfloat16 is slower there than float32 (Results/benchmark.json).
+    """
     if name != "auto":
         return name
     try:
         features = Path("/proc/cpuinfo").read_text()
     except OSError:
         features = ""
-    has_it = "avx512_bf16" in features or keras.distribution.list_devices("gpu")
-    return "mixed_bfloat16" if has_it else "float32"
+    on_processor = "avx512_bf16" in features and keras.backend.backend() == "tensorflow"
+    return "mixed_bfloat16" if on_processor or keras.distribution.list_devices("gpu") else "float32"
 
 
 def _number(metavar, kind, low, high=math.inf, above=False):
