@@ -38,7 +38,7 @@ def start(script, doc, *, epochs, batch_size, learning_rate, learning_rate_decay
         epochs, batch_size, learning_rate: the script's constants, the defaults of the command line.
         learning_rate_decay: factor of the learning rate after every epoch, for the scripts that have one of their own.
         dataset: name of the data set, as the command line takes it.
-        precision: "float32", "mixed_bfloat16", or "auto" for the latter where the processor computes in it.
+        precision: "float32", "mixed_bfloat16", or "auto", as `resolve_precision` has it.
         weight_decay: coefficient of the L2 penalty, for the scripts that have one.
         label_noise: probability that a training label is random, for the scripts that have random labels.
         image_size: height and width of the pictures in pixels, for the scripts that let them be chosen.
@@ -345,7 +345,7 @@ def _parser(doc, defaults):
 def resolve_precision(name):
     """Resolves "auto": bfloat16 halves the time on GPUs and on processors that have it, and is very slow elsewhere.
 
-    On a processor, JAX's compiler makes no use of it: bfloat16 is slower there than float32 (Results/benchmark.json).
+    JAX's compiler makes no use of a processor's bfloat16, which is slower there than float32 (Results/benchmark.json).
     """
     if name != "auto":
         return name
