@@ -53,16 +53,18 @@ def start(script, doc, *, epochs, batch_size, learning_rate, learning_rate_decay
             is under way already.
     """
     defaults = {"dataset": dataset, "limit": None, "epochs": epochs, "batch_size": batch_size,
-                "learning_rate": learning_rate, "seed": 0, "precision": resolve_precision(precision)}
+                "learning_rate": learning_rate, "seed": 0, "precision": precision}
     variant = {"learning_rate_decay": learning_rate_decay, "weight_decay": weight_decay, "label_noise": label_noise,
                "image_size": image_size}
     defaults |= {name: value for name, value in variant.items() if value is not None}
     options = vars(_parser(doc, defaults).parse_args())
     if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
         raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
-    settings = {name: options[name] for name in defaults}
     if distributed:
         distribution.start()
+    # Not before: what "auto" is depends on the devices, and to look at them is to begin computing.
+    defaults["precision"] = resolve_precision(precision)
+    settings = {name: options[name] for name in defaults} | {"precision": resolve_precision(options["precision"])}
     keras.config.set_dtype_policy(settings["precision"])
     keras.utils.set_random_seed(settings["seed"])
 
@@ -329,7 +331,7 @@ def _parser(doc, defaults):
     if "image_size" in defaults:
         add("image-size", _number("N", int, 75), "height and width of the pictures in pixels")
     add("seed", _number("N", int, 0, 2**32 - 1), "of weights, order, crops and random labels")
-    parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default=defaults["precision"],
+    parser.add_argument("--precision", choices=["auto", "float32", "mixed_bfloat16"], default=defaults["precision"],
                         help=f"of the training; what is saved is float32 (default here: {defaults['precision']})")
     parser.add_argument("--dataset", choices=[defaults["dataset"], "synthetic"], default=defaults["dataset"],
                         help="synthetic: generated here in a second, for a first look")
@@ -354,7 +356,8 @@ def resolve_precision(name):
     except OSError:
         features = ""
     on_processor = "avx512_bf16" in features and keras.backend.backend() == "tensorflow"
-    return "mixed_bfloat16" if on_processor or keras.distribution.list_devices("gpu") else "float32"
+    on_gpu = keras.distribution.list_devices()[0].startswith("gpu")  # these come first where there are any
+    return "mixed_bfloat16" if on_processor or on_gpu else "float32"
 
 
 def _number(metavar, kind, low, high=math.inf, above=False):

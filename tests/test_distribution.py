@@ -26,7 +26,7 @@ from keras import layers
 
 if __name__ == "__main__":
     run = experiment.start(__file__, __doc__, dataset="imagenet", epochs=3, batch_size=16, learning_rate=0.01,
-                           image_size=75, distributed=True)
+                           precision="auto", image_size=75, distributed=True)
     train, test, classes = imagenet.load(run, random_crop=True)
     model = keras.Sequential([keras.Input((75, 75, 3)), layers.Conv2D(8, 5, strides=4), layers.BatchNormalization(),
                               layers.ReLU(), layers.Flatten(), layers.Dense(classes)])
