@@ -49,11 +49,11 @@ IMDB = [(f"LSTM/imdb_lstm{variant}", f"LSTM_Imdb{variant}", None) for variant in
 # the paper's for all of ImageNet (Table 2), top-1 and top-5, train and then test, in %.
 INCEPTION_V3 = "Inception v3/imagenet_inception_v3"
 IMAGENET = [
-    (f"{INCEPTION_V3}--epochs-62--batch-size-125--learning-rate-0.003--image-size-75--tiny-imagenet-20.run",
+    (f"{INCEPTION_V3}--batch-size-125--learning-rate-0.003--image-size-75--tiny-imagenet-20.run",
      "Inception_v3_tiny_imagenet_20", (99.53, 100.0, 59.80, 80.38)),
     (f"{INCEPTION_V3}_rand_labels--epochs-150--learning-rate-0.01--image-size-75--imagenet-1000.run",
      "Inception_v3_imagenet_1000_rand_labels", (95.20, 99.14, 0.11, 0.56)),
-    (f"{INCEPTION_V3}_rand_labels--epochs-110--learning-rate-0.001--learning-rate-decay-0.98--image-size-75"
+    (f"{INCEPTION_V3}_rand_labels--batch-size-125--learning-rate-0.003--learning-rate-decay-0.98--image-size-75"
      "--tiny-imagenet-20.run", "Inception_v3_tiny_imagenet_20_rand_labels", (95.20, 99.14, 0.11, 0.56)),
 ]
 
@@ -80,7 +80,8 @@ def _cells(name, picture, others, up):
     """One row of a table: its cells by column."""
     run = record.read(ROOT / (name + ".h5"))
     settings, machine = run["settings"], run["machine"]
-    computed_on = machine["processor"] if machine["devices"][0].startswith("cpu") else ", ".join(machine["devices"])
+    gpus = sum(device.startswith("gpu") for device in machine["devices"])
+    computed_on = f"{gpus} x GPU, " * (gpus > 0) + f"{machine['cores']} x {machine['processor']}"
     if settings["dataset"] == "imagenet":
         size = settings["image_size"]
         cells = {"pictures": f"{settings['pictures']}, {size}x{size}",
@@ -102,7 +103,7 @@ def _cells(name, picture, others, up):
     if name.endswith(".run"):
         paths["run"] = paths.pop("model")
     return cells | {"epochs": str(len(run["history"]["loss"])), "minutes": f"{run['seconds'] / 60:.1f}",
-                    "machine": f"{machine['cores']} x {computed_on}",
+                    "machine": computed_on,
                     "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
 
 
