@@ -63,8 +63,9 @@ def start(script, doc, *, epochs, batch_size, learning_rate, learning_rate_decay
     if distributed:
         distribution.start()
     # Not before: what "auto" is depends on the devices, and to look at them is to begin computing.
-    defaults["precision"] = resolve_precision(precision)
-    settings = {name: options[name] for name in defaults} | {"precision": resolve_precision(options["precision"])}
+    for values in defaults, options:
+        values["precision"] = resolve_precision(values["precision"])
+    settings = {name: options[name] for name in defaults}
     keras.config.set_dtype_policy(settings["precision"])
     keras.utils.set_random_seed(settings["seed"])
 
@@ -332,7 +333,7 @@ def _parser(doc, defaults):
         add("image-size", _number("N", int, 75), "height and width of the pictures in pixels")
     add("seed", _number("N", int, 0, 2**32 - 1), "of weights, order, crops and random labels")
     parser.add_argument("--precision", choices=["auto", "float32", "mixed_bfloat16"], default=defaults["precision"],
-                        help=f"of the training; what is saved is float32 (default here: {defaults['precision']})")
+                        help=f"of the training; what is saved is float32 (default: {defaults['precision']})")
     parser.add_argument("--dataset", choices=[defaults["dataset"], "synthetic"], default=defaults["dataset"],
                         help="synthetic: generated here in a second, for a first look")
     parser.add_argument("--data", type=Path, metavar="FOLDER",
