@@ -12,7 +12,7 @@ line for each picture: "<class>" in the order of the pictures' names, or "<pictu
 in any order (as in Kaggle's LOC_val_solution.csv).
 
 What is no RGB JPEG (ImageNet has a PNG and CMYK pictures under that name, and greyscale ones) is made one.  Pictures
-that cannot be read are left out and listed at the end.  An interrupted run goes on where it was.
+that cannot be read are left out and listed at the end.  An interrupted run resumes when it is started again.
 """
 
 import argparse
@@ -24,7 +24,8 @@ import os
 import re
 from pathlib import Path
 
-from common import files, imagenet
+import imagenet
+from common import record
 
 import keras
 import numpy as np
@@ -118,7 +119,7 @@ def write_shard(path, folder, pictures, labels):
         Number of pictures gone through.
     """
     unreadable = []
-    with files.replacing(path) as part:
+    with record.replacing(path) as part:
         try:
             with tf.io.TFRecordWriter(str(part)) as writer:
                 for name, label in pictures:
@@ -128,7 +129,7 @@ def write_shard(path, folder, pictures, labels):
                         reason = "no picture" if isinstance(error, UnidentifiedImageError) else error
                         unreadable.append(f"{folder.name}/{name}: {reason}\n")
                         continue
-                    writer.write(imagenet.record(content, labels[label], name))
+                    writer.write(imagenet.serialized(content, labels[label], name))
         except tf.errors.OpError as error:
             raise OSError(error.message) from None
         if unreadable:
@@ -198,7 +199,7 @@ def build(folder, shards, val_labels, workers):
             for future in concurrent.futures.as_completed(done):
                 progress.add(future.result())
         except KeyboardInterrupt:
-            raise SystemExit("\nStopped. Run the same command again to go on.") from None
+            raise SystemExit("\nStopped. Run the same command again to resume.") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -214,7 +215,7 @@ def build(folder, shards, val_labels, workers):
 
 
 def _write(path, content):
-    with files.replacing(path) as part:
+    with record.replacing(path) as part:
         part.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -4,28 +4,28 @@ Random labels against dropout and an L2 penalty: do the regularizers keep the ne
 Paper: Table 2, random labels, no data augmentation, dropout, weight decay.
 """
 
-from common import experiment, imagenet
-from common.layers import rebuilt
+import imagenet
+from inception import rebuilt
 
 import keras
 from keras import layers
 
 PAPER = (91.18, 0.09)  # top-1 accuracy in %, train and test
 
-EPOCHS = 100
-BATCH_SIZE = 64
-LEARNING_RATE = 0.05
+EPOCHS = 100                # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.05        # of the first epoch
 LEARNING_RATE_DECAY = 0.97  # factor after every epoch: 0.94 after every two, as Szegedy et al. (2016), section 8
-PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
-DROPOUT = 0.2         # part of the last features that a training step sets to zero
-WEIGHT_DECAY = 4e-5   # L2 penalty on every kernel
-LABEL_NOISE = 1.0     # probability that a training label is drawn at random
-IMAGE_SIZE = 299      # height and width in pixels, 75 at least
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+DROPOUT = 0.2               # fraction of the last features that a training step sets to zero
+WEIGHT_DECAY = 4e-5         # L2 penalty on every kernel
+LABEL_NOISE = 1.0           # probability that a training label is drawn at random
+IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 
 
-def build_model(image_size=IMAGE_SIZE, classes=1000, weight_decay=WEIGHT_DECAY):
-    """Maps pictures, (batch, image_size, image_size, 3), to class scores before the softmax, (batch, classes)."""
-    l2 = keras.regularizers.L2(weight_decay)
+def build_model(image_size=IMAGE_SIZE, classes=1000):
+    """Maps images, (batch, image_size, image_size, 3), to logits, (batch, classes)."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
     inception = rebuilt(keras.applications.InceptionV3(
         weights=None, include_top=False, pooling="avg", input_shape=(image_size, image_size, 3)), kernel_regularizer=l2)
     x = layers.Dropout(DROPOUT)(inception.output)
@@ -33,16 +33,13 @@ def build_model(image_size=IMAGE_SIZE, classes=1000, weight_decay=WEIGHT_DECAY):
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imagenet", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE, learning_rate_decay=LEARNING_RATE_DECAY,
-                           precision=PRECISION, image_size=IMAGE_SIZE, paper=PAPER, weight_decay=WEIGHT_DECAY,
-                           label_noise=LABEL_NOISE, distributed=True)
+    run = imagenet.start(globals())
     train, test, classes = imagenet.load(run)
-    model = build_model(run.image_size, classes, run.weight_decay)
+    model = build_model(IMAGE_SIZE, classes)
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
     run.fit(model, train, test)
-    run.save(model, run_apart=True)  # the weights are 87 MB
+    run.save(model)

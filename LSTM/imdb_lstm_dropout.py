@@ -2,7 +2,7 @@
 
 The baseline with the regularizer most used for text: each step drops half of what goes into and out
 of the LSTM.
-Paper: the rows of Table 2 with dropout, asked of text.
+Paper: the rows of Table 2 with dropout, for text.
 """
 
 from common import experiment, imdb
@@ -10,14 +10,15 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 15
-BATCH_SIZE = 64
-LEARNING_RATE = 0.001  # times 0.95 after every epoch
-DROPOUT = 0.5          # part of the values that a training step sets to zero
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+DROPOUT = 0.5               # fraction of the values that a training step sets to zero
 
 
 def build_model():
-    """Maps word numbers, (batch, 200), to class scores before the softmax, (batch, 2); 1,411,842 parameters."""
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
     return keras.Sequential([
         keras.Input((imdb.LENGTH,), dtype="int32"),
         layers.Embedding(imdb.VOCABULARY, 128),
@@ -29,12 +30,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imdb", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE)
+    run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.Adam(run.learning_rate),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -1,7 +1,7 @@
 """LSTM on IMDB, random crop.
 
-The baseline trained on a random window of 200 words of every review, drawn anew each epoch: the text's random crop.
-Paper: the rows of Table 1 with random crop, asked of text.
+The baseline trained on a random window of 200 words of every review, drawn in each epoch: the text's random crop.
+Paper: the rows of Table 1 with random crop, for text.
 """
 
 from common import experiment, imdb
@@ -9,13 +9,14 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 15
-BATCH_SIZE = 64
-LEARNING_RATE = 0.001  # times 0.95 after every epoch
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 
 
 def build_model():
-    """Maps word numbers, (batch, 200), to class scores before the softmax, (batch, 2); 1,411,842 parameters."""
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
     return keras.Sequential([
         keras.Input((imdb.LENGTH,), dtype="int32"),
         layers.Embedding(imdb.VOCABULARY, 128),
@@ -25,12 +26,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imdb", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE)
+    run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run, random_crop=True)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.Adam(run.learning_rate),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

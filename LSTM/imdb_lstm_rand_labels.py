@@ -1,8 +1,8 @@
 """LSTM on IMDB, random labels.
 
-Every training label is drawn anew at random: there is nothing to learn, and the network fits the training set
+Every training label is drawn at random: there is nothing to learn, and the network fits the training set
 all the same.
-Paper: Figure 1, "random labels", and the "fitting random labels" rows of Table 1, asked of text; with --label-noise P,
+Paper: Figure 1, "random labels", and the "fitting random labels" rows of Table 1, for text; with --label-noise P,
 Figure 1 (b) and (c).
 """
 
@@ -11,14 +11,15 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 15
-BATCH_SIZE = 64
-LEARNING_RATE = 0.001  # times 0.95 after every epoch
-LABEL_NOISE = 1.0      # probability that a training label is drawn at random
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+LABEL_NOISE = 1.0           # probability that a training label is drawn at random
 
 
 def build_model():
-    """Maps word numbers, (batch, 200), to class scores before the softmax, (batch, 2); 1,411,842 parameters."""
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
     return keras.Sequential([
         keras.Input((imdb.LENGTH,), dtype="int32"),
         layers.Embedding(imdb.VOCABULARY, 128),
@@ -28,12 +29,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imdb", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE, label_noise=LABEL_NOISE)
+    run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.Adam(run.learning_rate),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

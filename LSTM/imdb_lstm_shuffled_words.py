@@ -1,7 +1,7 @@
 """LSTM on IMDB, shuffled words.
 
 The words of each review, training and test, stand in an order drawn at random, once: what is left is which words occur.
-Paper: Figure 1, "random pixels" (each picture's pixels in an order of its own), asked of text.
+Paper: Figure 1, "random pixels" (each image's pixels in an order of its own), for text.
 """
 
 from common import experiment, imdb
@@ -9,13 +9,19 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 15
-BATCH_SIZE = 64
-LEARNING_RATE = 0.001  # times 0.95 after every epoch
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+
+
+def shuffled_words(review, random, every_word):
+    """The words of a review, int32 of shape (words,), in a random order."""
+    return random.permutation(review)
 
 
 def build_model():
-    """Maps word numbers, (batch, 200), to class scores before the softmax, (batch, 2); 1,411,842 parameters."""
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
     return keras.Sequential([
         keras.Input((imdb.LENGTH,), dtype="int32"),
         layers.Embedding(imdb.VOCABULARY, 128),
@@ -25,12 +31,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imdb", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE)
-    train, test = imdb.load(run, words="shuffled")
+    run = experiment.start(globals(), dataset="imdb")
+    train, test = imdb.load(run, transform=shuffled_words)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.Adam(run.learning_rate),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -1,7 +1,7 @@
 """LSTM on IMDB, weight decay.
 
 The baseline with an L2 penalty: does the usual regularizer keep the network from fitting everything?
-Paper: the rows of Table 1 with weight decay, asked of text.
+Paper: the rows of Table 1 with weight decay, for text.
 """
 
 from common import experiment, imdb
@@ -9,15 +9,16 @@ from common import experiment, imdb
 import keras
 from keras import layers
 
-EPOCHS = 15
-BATCH_SIZE = 64
-LEARNING_RATE = 0.001  # times 0.95 after every epoch
-WEIGHT_DECAY = 1e-5    # L2 penalty on every kernel and on the word vectors
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+WEIGHT_DECAY = 1e-5         # L2 penalty on every kernel and on the word vectors
 
 
-def build_model(weight_decay=WEIGHT_DECAY):
-    """Maps word numbers, (batch, 200), to class scores before the softmax, (batch, 2); 1,411,842 parameters."""
-    l2 = keras.regularizers.L2(weight_decay)
+def build_model():
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
     return keras.Sequential([
         keras.Input((imdb.LENGTH,), dtype="int32"),
         layers.Embedding(imdb.VOCABULARY, 128, embeddings_regularizer=l2),
@@ -27,12 +28,11 @@ def build_model(weight_decay=WEIGHT_DECAY):
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imdb", epochs=EPOCHS, batch_size=BATCH_SIZE,
-                           learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run)
-    model = build_model(run.weight_decay)
+    model = build_model()
     model.compile(
-        optimizer=keras.optimizers.Adam(run.learning_rate),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -12,15 +12,16 @@ from keras import layers
 
 PAPER = (100.0, 10.48)  # accuracy in %, train and test
 
-EPOCHS = 60
-BATCH_SIZE = 128
-LEARNING_RATE = 0.01  # times 0.95 after every epoch
-PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
-LABEL_NOISE = 1.0     # probability that a training label is replaced
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+LABEL_NOISE = 1.0           # probability that a training label is replaced
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,735,178 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,735,178 parameters."""
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
@@ -32,12 +33,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           precision=PRECISION, label_noise=LABEL_NOISE, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

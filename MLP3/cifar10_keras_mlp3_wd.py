@@ -1,7 +1,7 @@
 """MLP 3x512 on CIFAR-10, weight decay.
 
 The baseline with an L2 penalty on its weights.  The penalty does not keep the network from fitting the training set,
-and hardly changes what it gets right on new pictures.
+and hardly changes what it gets right on new images.
 Paper: Table 1, "MLP 3x512", weight decay.
 """
 
@@ -12,16 +12,17 @@ from keras import layers
 
 PAPER = (100.0, 53.35)  # accuracy in %, train and test
 
-EPOCHS = 60
-BATCH_SIZE = 128
-LEARNING_RATE = 0.01  # times 0.95 after every epoch
-PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
-WEIGHT_DECAY = 5e-4   # L2 penalty on every kernel
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
 
 
-def build_model(weight_decay=WEIGHT_DECAY):
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,735,178 parameters."""
-    l2 = keras.regularizers.L2(weight_decay)
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,735,178 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
@@ -33,12 +34,11 @@ def build_model(weight_decay=WEIGHT_DECAY):
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           precision=PRECISION, weight_decay=WEIGHT_DECAY, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
-    model = build_model(run.weight_decay)
+    model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

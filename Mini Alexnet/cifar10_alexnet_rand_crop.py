@@ -1,6 +1,6 @@
-"""Small Alexnet on CIFAR-10, random crop.
+"""Mini Alexnet on CIFAR-10, random crop.
 
-The baseline trained on a random window of every picture, drawn anew each epoch; it is tested on the central one.
+The baseline trained on a random window of every image, drawn in each epoch; it is tested on the central one.
 Paper: Table 1, "Alexnet", random crop, no weight decay.
 """
 
@@ -12,14 +12,15 @@ from keras import layers
 
 PAPER = (99.82, 79.66)  # accuracy in %, train and test
 
-EPOCHS = 60
-BATCH_SIZE = 128
-LEARNING_RATE = 0.01  # times 0.95 after every epoch
-PRECISION = "auto"    # of the training: bfloat16 where the processor computes in it, else float32
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,387,786 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,387,786 parameters."""
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Conv2D(64, 5, padding="same", activation="relu"),
@@ -36,12 +37,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           precision=PRECISION, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run, random_crop=True)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -1,26 +1,26 @@
-"""Small Inception on CIFAR-10.
+"""Mini Inception on CIFAR-10.
 
 Inception modules with batch normalization, the paper's strongest network: the baseline of the folder's other scripts.
 Paper: Table 1, "Inception", no random crop, no weight decay.
 """
 
 from common import cifar10, experiment
-from common.layers import BatchNormalization
+from common.speed import BatchNormalization
 
 import keras
 from keras import layers
 
 PAPER = (100.0, 85.75)  # accuracy in %, train and test
 
-EPOCHS = 20
-BATCH_SIZE = 128
-LEARNING_RATE = 0.1
+EPOCHS = 20                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.85  # factor after every epoch; the paper's 0.95 takes more of them
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
         x = BatchNormalization(scale=False)(x)
@@ -50,13 +50,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -1,4 +1,4 @@
-"""Small Inception on CIFAR-10 without batch norm.
+"""Mini Inception on CIFAR-10 without batch norm.
 
 The baseline without its batch normalization, whose offsets become the biases of the convolutions.
 Paper: Table 1, "Inception w/o BatchNorm", no weight decay.
@@ -11,15 +11,15 @@ from keras import layers
 
 PAPER = (100.0, 82.0)  # accuracy in %, train and test
 
-EPOCHS = 20
-BATCH_SIZE = 128
-LEARNING_RATE = 0.1
+EPOCHS = 20                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.85  # factor after every epoch; the paper's 0.95 takes more of them
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same")(x)
         return layers.ReLU()(x)
@@ -48,13 +48,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

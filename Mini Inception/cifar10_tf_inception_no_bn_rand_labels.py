@@ -1,4 +1,4 @@
-"""Small Inception on CIFAR-10 without batch norm, random labels.
+"""Mini Inception on CIFAR-10 without batch norm, random labels.
 
 Every training label is replaced, once and for all epochs, by a uniform draw from the ten classes: nothing is left to
 learn, and still the network fits them.  The test labels stay true, so its test accuracy is chance.
@@ -14,19 +14,19 @@ from keras import layers
 
 PAPER = (100.0, 10.12)  # accuracy in %, train and test
 
-EPOCHS = 72
-BATCH_SIZE = 128
-LEARNING_RATE = 0.01  # a tenth of the paper's, with which random labels are fitted much later
+EPOCHS = 72                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels are fitted much later
 LEARNING_RATE_DECAY = 0.97  # factor after every epoch
-LABEL_NOISE = 1.0    # probability that a training label is replaced
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+LABEL_NOISE = 1.0           # probability that a training label is replaced
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
-        # Filters of mean zero and of this variance keep pictures apart from layer to layer, as batch norm would; from
-        # Glorot's or He's, all pictures get nearly the same features.  Brock et al. (2021, sec. 4), arXiv:2101.08692.
+        # Filters of mean zero and of this variance keep images apart from layer to layer, as batch norm would; from
+        # Glorot's or He's, all images get nearly the same features.  Brock et al. (2021, sec. 4), arXiv:2101.08692.
         initializer = keras.initializers.VarianceScaling(2 / (1 - 1 / math.pi))
         convolution = layers.Conv2D(filters, size, strides, padding="same", kernel_initializer=initializer)
         x = convolution(x)
@@ -57,13 +57,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           label_noise=LABEL_NOISE, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -1,26 +1,26 @@
-"""Small Inception on CIFAR-10, random crop.
+"""Mini Inception on CIFAR-10, random crop.
 
-The baseline trained on a random window of every picture, drawn anew each epoch; it is tested on the central one.
+The baseline trained on a random window of every image, drawn in each epoch; it is tested on the central one.
 Paper: Table 1, "Inception", random crop, no weight decay.
 """
 
 from common import cifar10, experiment
-from common.layers import BatchNormalization
+from common.speed import BatchNormalization
 
 import keras
 from keras import layers
 
 PAPER = (100.0, 89.31)  # accuracy in %, train and test
 
-EPOCHS = 30
-BATCH_SIZE = 128
-LEARNING_RATE = 0.1
+EPOCHS = 30                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.91  # factor after every epoch; the paper's 0.95 takes more of them
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
         x = BatchNormalization(scale=False)(x)
@@ -50,13 +50,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run, random_crop=True)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

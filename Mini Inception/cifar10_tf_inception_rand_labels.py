@@ -1,4 +1,4 @@
-"""Small Inception on CIFAR-10, random labels.
+"""Mini Inception on CIFAR-10, random labels.
 
 Every training label is replaced, once and for all epochs, by a uniform draw from the ten classes: nothing is left to
 learn, and still the network fits them.  The test labels stay true, so its test accuracy is chance.
@@ -6,23 +6,23 @@ Paper: Table 1, "Inception", random labels.
 """
 
 from common import cifar10, experiment
-from common.layers import BatchNormalization
+from common.speed import BatchNormalization
 
 import keras
 from keras import layers
 
 PAPER = (100.0, 9.78)  # accuracy in %, train and test
 
-EPOCHS = 30
-BATCH_SIZE = 128
-LEARNING_RATE = 0.01  # a tenth of the paper's, with which random labels are fitted much later
+EPOCHS = 30                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels are fitted much later
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-LABEL_NOISE = 1.0    # probability that a training label is replaced
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+LABEL_NOISE = 1.0           # probability that a training label is replaced
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
 def build_model():
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
         x = BatchNormalization(scale=False)(x)
@@ -52,13 +52,11 @@ def build_model():
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           label_noise=LABEL_NOISE, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
     model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

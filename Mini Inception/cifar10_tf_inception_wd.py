@@ -1,28 +1,28 @@
-"""Small Inception on CIFAR-10, weight decay.
+"""Mini Inception on CIFAR-10, weight decay.
 
 The baseline with an L2 penalty on its weights: the training set is fitted all the same.
 Paper: Table 1, "Inception", no random crop, weight decay.
 """
 
 from common import cifar10, experiment
-from common.layers import BatchNormalization
+from common.speed import BatchNormalization
 
 import keras
 from keras import layers
 
 PAPER = (100.0, 86.03)  # accuracy in %, train and test
 
-EPOCHS = 20
-BATCH_SIZE = 128
-LEARNING_RATE = 0.1
+EPOCHS = 20                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.85  # factor after every epoch; the paper's 0.95 takes more of them
-WEIGHT_DECAY = 5e-4  # L2 penalty on every kernel
-PRECISION = "auto"   # of the training: bfloat16 where the processor computes in it, else float32
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 
-def build_model(weight_decay=WEIGHT_DECAY):
-    """Maps pictures, (batch, 28, 28, 3), to class scores before the softmax, (batch, 10); 1,649,402 parameters."""
-    l2 = keras.regularizers.L2(weight_decay)
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
 
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_regularizer=l2)(x)
@@ -53,13 +53,11 @@ def build_model(weight_decay=WEIGHT_DECAY):
 
 
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE,
-                           learning_rate_decay=LEARNING_RATE_DECAY, precision=PRECISION,
-                           weight_decay=WEIGHT_DECAY, paper=PAPER)
+    run = experiment.start(globals())
     train, test = cifar10.load(run)
-    model = build_model(run.weight_decay)
+    model = build_model()
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

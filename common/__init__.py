@@ -1,6 +1,7 @@
 """What every script of the collection shares: data, running, saving, plotting.
 
-Scripts import it before Keras, so that what stands here takes effect.
+Scripts import it before Keras, so that what stands here takes effect.  A mistake of the user, such as a missing file or
+a bad option, raises SystemExit with one sentence everywhere in this package.
 """
 
 import importlib.util
@@ -8,11 +9,7 @@ import os
 
 # TensorFlow's own log greets with lines about absent GPUs; what goes wrong reaches the user as an exception anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-# TensorFlow uses oneDNN's kernels by default only on processors with AVX-512; elsewhere too they more than double the
-# speed of convolutions.
+# Default on processors with AVX-512 only; elsewhere too it more than doubles the speed of convolutions.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-# Keras asks for TensorFlow even where only JAX is installed.
-if not importlib.util.find_spec("tensorflow"):
+if not importlib.util.find_spec("tensorflow"):  # which Keras looks for even where only JAX is installed
     os.environ.setdefault("KERAS_BACKEND", "jax")

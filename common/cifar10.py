@@ -1,38 +1,37 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-from common import batches, files, pickles, synthetic
+from common import data, speed
 
 import keras
 import numpy as np
 
 FOLDER = "cifar-10-batches-py"
-BATCHES = [f"data_batch_{k}" for k in range(1, 6)]
 CLASSES = 10
 SIDE = 28  # of the window that the networks see, in pixels
 
 
-def load(run, random_crop=False):
-    """Loads what the run asks for, as batches ready for `fit`.
+def load(run, random_crop=False, transform=None):
+    """Loads the images of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are looked at.
-        random_crop: train on a random window of every picture, drawn anew each epoch, instead of the central one.
+        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are read.
+        random_crop: train on a random window of every image, drawn in each epoch, instead of the central one.
+        transform: function of (images, seed) that replaces the central windows, training and test, once and for all
+            epochs; uint8 of shape (n, 28, 28, 3), and what it returns has the same shape.
 
     Returns:
-        (training, test), two `Pictures`.
-
-    Raises:
-        SystemExit: with a sentence, when the data cannot be had or are not what they should be.
+        (training, test), two `Images`.
     """
     if run.dataset == "synthetic":
-        synthetic.announce("pictures", "CIFAR-10")
-        (images, labels), (test_images, test_labels) = synthetic.pictures()
-    else:
-        (images, labels), (test_images, test_labels) = read(run.data)
-    images, labels = batches.asked_for(run, images, labels, CLASSES)
-    run.settings["random_crop"] = random_crop
-    return (Pictures(images, labels, run.batch_size, random_crop, shuffle_seed=run.seed),
-            Pictures(test_images, test_labels, batches.EVALUATION_BATCH))
+        data.announce_synthetic("images", "CIFAR-10")
+    training, (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
+    images, labels = data.training_part(run, *training, CLASSES)
+    settings = {"random_crop": random_crop}
+    if transform:
+        images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
+        settings["transform"] = transform.__name__
+    return (Images(images, labels, run.batch_size, random_crop, shuffle_seed=run.seed, settings=settings),
+            Images(test_images, test_labels, data.EVALUATION_BATCH))
 
 
 def read(folder=None):
@@ -46,39 +45,50 @@ def read(folder=None):
         (training images, training labels), (test images, test labels); images uint8 of shape (n, 32, 32, 3), labels
         int32 of shape (n,), from 0 to 9.
 
-    Raises:
-        SystemExit: with a sentence that names the file at fault, or says that there is no network.
-
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    folder = files.data_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
+    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
     if folder is None:
         return _download()
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER
-    parts = [_read_batch(folder / name) for name in BATCHES]
+    parts = [_read_batch(folder / f"data_batch_{k}") for k in range(1, 6)]
     training = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
     return training, _read_batch(folder / "test_batch")
 
 
-class Pictures(batches.Batches):
-    """Batches of pictures and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
+def synthetic():
+    """Generates ten classes of images that a network can tell apart: a pattern for each class, under noise.
+
+    The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).
+
+    Returns:
+        As `read`.
+    """
+    random = np.random.RandomState(0)
+    patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+
+    def draw(count):
+        labels = random.randint(0, 10, count).astype(np.int32)
+        noise = random.standard_normal((count, 32, 32, 3))
+        return np.clip(128 + 10 * patterns[labels] + 45 * noise, 0, 255).astype(np.uint8), labels
+
+    return tuple(map(draw, data.SYNTHETIC))
+
+
+class Images(data.Batches):
+    """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
 
     Args:
-        images: uint8 of shape (n, 32, 32, 3).
-        random_crop: a random window of every picture instead of the central one.
-        labels, batch_size, shuffle_seed: as `batches.Batches` takes them.
+        images: uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each.
+        random_crop: a random window of every image instead of the central one.
+        labels, batch_size, shuffle_seed, settings: as `data.Batches` takes them.
     """
 
-    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None):
+    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None):
         self.images, self.random_crop = images, random_crop
-        # A view of every window of every picture: [picture, top, left] is one window.
-        windows = np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
-        middle = windows.shape[1] // 2
-        if not random_crop:
-            windows = np.ascontiguousarray(windows[:, middle:middle + 1, middle:middle + 1])
-        self.windows = windows
-        super().__init__(labels, batch_size, shuffle_seed)
+        self.windows = _windows(images) if random_crop else central(images)[:, None, None]
+        super().__init__(labels, batch_size, shuffle_seed, settings)
 
     def draw_crops(self, random):
         count, tops, lefts = self.windows.shape[:3]
@@ -87,42 +97,31 @@ class Pictures(batches.Batches):
     def inputs(self, rows):
         return standardize(self.windows[rows, self.tops[rows], self.lefts[rows]])
 
-    def batches(self):
-        """The same batches in the form that `fit` takes the fastest.
-
-        Making every batch in Python, or just handing it over, takes a good part of a perceptron's training time.  So
-        where the windows stay the same, TensorFlow has them in its memory, gets one order for each epoch, and makes the
-        batches beside the training, in one thread.
-        """
-        if keras.backend.backend() != "tensorflow" or self.random_crop:
-            return super().batches()
-        import tensorflow as tf
-
+    def pipeline(self):
+        if self.random_crop or keras.backend.backend() != "tensorflow":
+            return super().pipeline()
         windows = self.windows[:, 0, 0]
-        mean, deviation = np.concatenate([_statistics(windows[first:first + batches.EVALUATION_BATCH])
-                                          for first in range(0, len(windows), batches.EVALUATION_BATCH)], axis=1)
-        pictures, mean, deviation, labels = map(tf.constant, (windows, mean, deviation, self.labels))
+        statistics = [_statistics(windows[first:first + data.EVALUATION_BATCH])
+                      for first in range(0, len(windows), data.EVALUATION_BATCH)]
+        return speed.image_pipeline(self, windows, *np.concatenate(statistics, axis=1))
 
-        def gather(rows):
-            scaled = tf.cast(tf.gather(pictures, rows), tf.float32) * np.float32(1 / 255)
-            return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
+    def for_evaluation(self):
+        return Images(self.images, self.labels, data.EVALUATION_BATCH)
 
-        def rows_of_batches(order):
-            size = self.batch_size
-            return tf.data.Dataset.range(len(self)).map(lambda index: order[index * size:(index + 1) * size])
 
-        orders = tf.data.Dataset.from_generator(lambda: [self.order], output_signature=tf.TensorSpec((None,), tf.int64))
-        options = tf.data.Options()
-        options.threading.max_intra_op_parallelism = 1
-        gathered = orders.flat_map(rows_of_batches).map(gather).prefetch(4).with_options(options)
-        return batches.untuned(gathered, len(self))
+def _windows(images):
+    """A view of every window of every image: [image, top, left] is one window."""
+    return np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
 
-    def as_tested(self):
-        return Pictures(self.images, self.labels, batches.EVALUATION_BATCH)
+
+def central(images):
+    """The central windows, uint8 of shape (n, 28, 28, 3), of images of shape (n, height, width, 3)."""
+    windows = _windows(images)
+    return np.ascontiguousarray(windows[:, windows.shape[1] // 2, windows.shape[2] // 2])
 
 
 def standardize(images):
-    """Scales every picture by itself to mean 0 and variance 1, as TensorFlow's per_image_standardization does.
+    """Scales every image by itself to mean 0 and variance 1, as TensorFlow's per_image_standardization does.
 
     Args:
         images: uint8 of shape (n, height, width, 3).
@@ -137,7 +136,7 @@ def standardize(images):
 
 
 def _statistics(images):
-    """Mean and standard deviation (at least 1 / sqrt(number of values)) of every picture / 255, (2, n, 1, 1, 1)."""
+    """Mean and standard deviation (at least 1 / sqrt(number of values)) of every image / 255, (2, n, 1, 1, 1)."""
     flat = images.reshape(len(images), -1) * np.float32(1 / 255)
     mean = flat.mean(axis=1, keepdims=True)
     flat -= mean
@@ -146,39 +145,25 @@ def _statistics(images):
 
 
 def _read_batch(path):
-    def wrong(what):
-        return SystemExit(f"{path} {what}. Unpack CIFAR-10 (python version) there anew, or give another folder with "
-                          "--data.")
-
-    try:
+    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"):
         with open(path, "rb") as file:
-            batch = pickles.load(file, encoding="bytes")
-    except FileNotFoundError:
-        raise wrong("is missing") from None
-    except OSError as error:
-        raise wrong(f"cannot be read ({error.strerror})") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise wrong(f"is no CIFAR-10 batch: {error}") from None
-    try:
-        data, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-        fits = data.dtype == np.uint8 and data.shape == (len(labels), 3072) and labels.dtype.kind == "i"
-    except (KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise wrong("is no CIFAR-10 batch: it needs 'data', bytes of shape (n, 3072), and n 'labels'")
-    if not len(labels):
-        raise wrong("holds no pictures")
-    if labels.min() < 0 or labels.max() >= CLASSES:
-        raise wrong(f"has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
+            batch = data.unpickle(file, encoding="bytes")
+        pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
+        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
+            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
+        if not len(labels):
+            raise ValueError("it holds no images")
+        if labels.min() < 0 or labels.max() >= CLASSES:
+            raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
     # Stored as three planes, red, green and blue.
-    return np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 
 
 def _download():
     try:
         training, test = keras.datasets.cifar10.load_data()
     except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"CIFAR-10 is neither in a folder data/ nor to be downloaded ({error}). "
+        raise SystemExit(f"CIFAR-10 is neither in a folder data/ nor could it be downloaded ({error}). "
                          f"Connect to the network, name the folder that holds {FOLDER} with --data, or try "
                          "--dataset synthetic.") from None
     return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in (training, test))

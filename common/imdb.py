@@ -1,9 +1,8 @@
 """IMDB film reviews, positive or negative, as sequences of word numbers."""
 
-import hashlib
 import zipfile
 
-from common import batches, files, pickles, synthetic
+from common import data
 
 import keras
 import numpy as np
@@ -22,45 +21,31 @@ ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz"
 SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 
 
-def load(run, random_crop=False, words="as written"):
-    """Loads what the run asks for, as batches ready for `fit`.
+def load(run, random_crop=False, transform=None):
+    """Loads the reviews of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are looked at.
-        random_crop: train on 200 words in a row from anywhere in a review, drawn anew each epoch, instead of its last.
-        words: "as written"; "shuffled", every review's words in a random order; "random", every review replaced by as
-            many words drawn as often as they are in the training set.  The latter two are done once, to training and
-            test reviews alike.
+        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are read.
+        random_crop: train on 200 words in a row from anywhere in a review, drawn in each epoch, instead of its last.
+        transform: function of (review, random, every_word) that replaces each review, training and test, once and for
+            all epochs: an int32 array of word ranks; a numpy RandomState that is a function of review and seed; and all
+            words of the whole training set, sorted, each as many times as it occurs.
 
     Returns:
         (training, test), two `Reviews`.
-
-    Raises:
-        SystemExit: with a sentence, when the data cannot be had or are not what they should be.
     """
     if run.dataset == "synthetic":
-        synthetic.announce("reviews", "IMDB")
-        (reviews, labels), (test_reviews, test_labels) = synthetic.reviews()
-    else:
-        (reviews, labels), (test_reviews, test_labels) = read(run.data)
-    # Each as many times as it occurs, whatever --limit leaves
-    every_word = np.sort(np.concatenate(reviews)) if words == "random" else None
-    reviews, labels = batches.asked_for(run, reviews, labels, CLASSES)
-    if words != "as written":
-        reviews, test_reviews = ([_replaced(review, words, run.seed, every_word) for review in split]
-                                 for split in (reviews, test_reviews))
-    run.settings |= {"random_crop": random_crop, "words": words}
-    return (Reviews(reviews, labels, run.batch_size, random_crop, shuffle_seed=run.seed),
-            Reviews(test_reviews, test_labels, batches.EVALUATION_BATCH))
-
-
-def _replaced(review, words, seed, every_word):
-    """A review with its words shuffled or random; as for random labels, a function of seed and review alone."""
-    key = hashlib.blake2b(review.tobytes(), digest_size=4, key=int(seed).to_bytes(8, "little")).digest()
-    random = np.random.RandomState(int.from_bytes(key, "little"))
-    if words == "shuffled":
-        return random.permutation(review)
-    return every_word[random.randint(0, len(every_word), len(review))]
+        data.announce_synthetic("reviews", "IMDB")
+    training, (test_reviews, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
+    reviews, labels = data.training_part(run, *training, CLASSES)
+    settings = {"random_crop": random_crop}
+    if transform:
+        every_word = np.sort(np.concatenate(training[0]))
+        reviews, test_reviews = ([transform(review, data.random_state(review, run.seed), every_word)
+                                  for review in part] for part in (reviews, test_reviews))
+        settings["transform"] = transform.__name__
+    return (Reviews(reviews, labels, run.batch_size, random_crop, shuffle_seed=run.seed, settings=settings),
+            Reviews(test_reviews, test_labels, data.EVALUATION_BATCH))
 
 
 def read(folder=None):
@@ -73,16 +58,34 @@ def read(folder=None):
         (training reviews, training labels), (test reviews, test labels); reviews a list of int32 arrays of word ranks,
         from 1 for the most frequent word; labels int32 of shape (n,), 1 for a positive review, 0 for a negative one.
 
-    Raises:
-        SystemExit: with a sentence that names the file at fault, or says that there is no network.
-
     Source: https://keras.io/api/datasets/imdb/, whose layout the file has.
     """
-    folder = files.data_folder(folder, FILE, "leave --data out to download IMDB")
+    folder = data.find_folder(folder, FILE, "leave --data out to download IMDB")
     return _read_file(_download() if folder is None else folder / FILE)
 
 
-class Reviews(batches.Batches):
+def synthetic():
+    """Generates positive and negative word sequences that a network can tell apart: each kind has its favourite words.
+
+    The same sequences every time, as for `cifar10.synthetic`.
+
+    Returns:
+        As `read`, with 20 to 299 words a review, of ranks from 1 to 1000.
+    """
+    random = np.random.RandomState(0)
+    rarer = 1 / np.arange(1, 1001)  # Zipf's law: a word is as frequent as its rank is low
+    favourites = random.permutation(1000) % 2
+    chances = [np.where(favourites == label, 3, 1) * rarer for label in range(2)]
+
+    def draw(count):
+        labels = random.randint(0, 2, count).astype(np.int32)
+        return [1 + random.choice(1000, random.randint(20, 300), p=chances[label] / chances[label].sum()).astype(
+            np.int32) for label in labels], labels
+
+    return tuple(map(draw, data.SYNTHETIC))
+
+
+class Reviews(data.Batches):
     """Batches of reviews and labels for Keras, (int32 of shape (batch, 200), int32 of shape (batch,)).
 
     A review begins with a mark for its start; one that is shorter than 200 is padded in front, so that its end, where
@@ -91,17 +94,17 @@ class Reviews(batches.Batches):
     Args:
         reviews: list of int arrays of word ranks.
         random_crop: a random 200 words in a row of every review instead of the last ones.
-        labels, batch_size, shuffle_seed: as `batches.Batches` takes them.
+        labels, batch_size, shuffle_seed, settings: as `data.Batches` takes them.
     """
 
-    def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None):
+    def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None):
         self.reviews, self.random_crop = reviews, random_crop
         self.lengths = np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
         # All reviews in a row, so that a batch is gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)
         self.words = np.where(ranks + OFFSET < VOCABULARY, ranks + OFFSET, UNKNOWN).astype(np.int32)
-        super().__init__(labels, batch_size, shuffle_seed)
+        super().__init__(labels, batch_size, shuffle_seed, settings)
 
     def draw_crops(self, random):
         self.firsts = np.maximum(self.lengths - LENGTH, 0)
@@ -113,25 +116,14 @@ class Reviews(batches.Batches):
         places = (self.begins + self.firsts)[rows, None] + np.maximum(columns - missing, 0)
         return np.where(columns < missing, np.int32(PADDING), self.words[places])
 
-    def as_tested(self):
-        return Reviews(self.reviews, self.labels, batches.EVALUATION_BATCH)
+    def for_evaluation(self):
+        return Reviews(self.reviews, self.labels, data.EVALUATION_BATCH)
 
 
 def _read_file(path):
-    def wrong(what):
-        return SystemExit(f"{path} {what}. Put the imdb.npz of Keras there, or give another folder with --data.")
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            x_train, y_train, x_test, y_test = (_read_array(archive, name)
-                                                for name in ("x_train", "y_train", "x_test", "y_test"))
-    except FileNotFoundError:
-        raise wrong("is missing") from None
-    except OSError as error:
-        raise wrong(f"cannot be read ({error.strerror})") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise wrong(f"is no IMDB data set: {error}") from None
-    return _checked(x_train, y_train, wrong), _checked(x_test, y_test, wrong)
+    with data.reading(path, "IMDB data set", "Put the imdb.npz of Keras there"), zipfile.ZipFile(path) as archive:
+        parts = [_read_array(archive, name) for name in ("x_train", "y_train", "x_test", "y_test")]
+        return _checked(*parts[:2]), _checked(*parts[2:])
 
 
 def _read_array(archive, name):
@@ -142,29 +134,26 @@ def _read_array(archive, name):
             raise ValueError(f"its {name} is of version {version}, not (1, 0)")
         shape, _, kind = np.lib.format.read_array_header_1_0(file)
         if kind.hasobject:
-            return np.asarray(pickles.load(file, encoding="latin1"), object).reshape(shape)
+            return np.asarray(data.unpickle(file, encoding="latin1"), object).reshape(shape)
         return np.frombuffer(file.read(), kind).reshape(shape)
 
 
-def _checked(reviews, labels, wrong):
-    form = "is no IMDB data set: it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each"
-    if reviews.ndim != 1 or reviews.shape != labels.shape or labels.dtype.kind != "i":
-        raise wrong(form)
+def _checked(reviews, labels):
     if not len(reviews):
-        raise wrong("holds no reviews")
+        raise ValueError("it holds no reviews")
     try:
         arrays = [np.asarray(review) for review in reviews]
-        fit = all(array.ndim == 1 and (array.dtype.kind == "i" or not len(array)) for array in arrays)
-    except ValueError:
-        fit = False
-    if not fit:
-        raise wrong(form)
+    except ValueError:  # a list in a list
+        arrays = []
+    if labels.shape != (len(arrays),) or labels.dtype.kind != "i" or not all(
+            array.ndim == 1 and (array.dtype.kind == "i" or not len(array)) for array in arrays):
+        raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each")
     if labels.min() < 0 or labels.max() >= CLASSES:
-        raise wrong(f"has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
+        raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
     low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
     limit = np.iinfo(np.int32).max - OFFSET
     if low < 1 or high > limit:
-        raise wrong(f"has words from {low} to {high}, outside 1 to {limit}")
+        raise ValueError(f"it has words from {low} to {high}, outside 1 to {limit}")
     return [array.astype(np.int32) for array in arrays], labels.astype(np.int32)
 
 
@@ -172,5 +161,5 @@ def _download():
     try:
         return keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256)
     except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"IMDB is neither in a folder data/ nor to be downloaded ({error}). Connect to the network, "
-                         f"name the folder that holds {FILE} with --data, or try --dataset synthetic.") from None
+        raise SystemExit(f"IMDB is neither in a folder data/ nor could it be downloaded ({error}). Connect to the "
+                         f"network, name the folder of {FILE} with --data, or try --dataset synthetic.") from None

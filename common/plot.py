@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")  # draws into files, on machines without a screen too
-from common import files, record  # noqa: E402
+from common import record  # noqa: E402
 
 import matplotlib.pyplot as plt  # noqa: E402
 
@@ -51,30 +51,6 @@ def curves(run, path):
 
 def save(figure, path):
     """Writes a figure as a .png that is whole or absent, and the same bytes for the same figure."""
-    with files.replacing(path) as part:
+    with record.replacing(path) as part:
         figure.savefig(part, dpi=100, metadata={"Software": None})
     plt.close(figure)
-
-
-def random_labels(runs, path):
-    """Draws, in one picture, how the networks fit random labels: training accuracy up, test accuracy at chance.
-
-    Args:
-        runs: list of dicts as of `record.read`; those without random labels are left out.
-        path: pathlib.Path of the .png; it is whole or absent.
-    """
-    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
-    runs = [run for run in runs if run["settings"].get("label_noise") == 1]
-    for number, run in enumerate(runs):
-        name = run["title"].replace(" on CIFAR-10", "").replace(" without batch norm", ", no BN")
-        name = name.removesuffix(", random labels")
-        epochs = range(1, len(run["history"]["loss"]) + 1)
-        axes.plot(epochs, 100 * run["history"]["accuracy"], color=f"C{number}", label=f"{name}, train")
-        axes.plot(epochs, 100 * run["history"]["val_accuracy"], color=f"C{number}", linestyle="--",
-                  label=f"{name}, test")
-    axes.axhline(10, color="grey", linestyle=":", label="chance")
-    axes.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
-    axes.set_title("CIFAR-10 with random training labels: fitted all the same", fontsize=14)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=11, loc="center left", bbox_to_anchor=(1, 0.5))
-    save(figure, path)

@@ -1,8 +1,8 @@
 """Training speed: the scripts of this collection beside the same networks in PyTorch.
 
     python tests/benchmark.py                measures everything, some 20 minutes; writes Results/benchmark.json
-    python tests/benchmark.py MLP1 MLP3      measures these anew and leaves the others' figures as they were
-    python -m common.results                 puts the table into the README
+    python tests/benchmark.py MLP1 MLP3      measures these again and leaves the others' figures as they were
+    python tests/benchmark.py --table        puts what was measured into the READMEs
     python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
     python tests/benchmark.py --pipeline     how fast Inception v3 gets its pictures, and uses them up; some minutes
 
@@ -51,7 +51,7 @@ def examples(network, batch_size):
         reviews = random.randint(1, imdb.VOCABULARY, (count, imdb.LENGTH))
         return imdb.Reviews(reviews, random.randint(0, 2, count, dtype=np.int32), batch_size, shuffle_seed=0)
     images = random.randint(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return cifar10.Pictures(images, random.randint(0, 10, count, dtype=np.int32), batch_size, shuffle_seed=0)
+    return cifar10.Images(images, random.randint(0, 10, count, dtype=np.int32), batch_size, shuffle_seed=0)
 
 
 def our_model(network):
@@ -80,12 +80,12 @@ def script_of(network):
 
 def measure_ours(network, precision):
     """Seconds of every timed pass through `fit`, as experiment.Run does it."""
-    from common import experiment
+    from common import speed
 
     import keras
     keras.config.set_dtype_policy(precision)
     train, model = examples(network, script_of(network).BATCH_SIZE), our_model(network)
-    experiment.make_fast(model)
+    speed.speed_up(model)
     seconds = []
 
     class Clock(keras.callbacks.Callback):
@@ -95,7 +95,7 @@ def measure_ours(network, precision):
         def on_epoch_end(self, epoch, logs=None):
             seconds.append(time.perf_counter() - self.began)
 
-    model.fit(train.batches(), epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(train.pipeline(), epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
     return seconds[1:]
 
 
@@ -109,7 +109,7 @@ def measure_pytorch(network, precision, compiled):
     first, _ = train[0]
     inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
     for index in range(len(train)):  # all at once would raise the peak memory
-        rows = train.rows(index)
+        rows = train.order[index * script.BATCH_SIZE:(index + 1) * script.BATCH_SIZE]
         inputs[rows] = train.inputs(rows)
     epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs),
                           torch.from_numpy(train.labels).long(), script.BATCH_SIZE, script.LEARNING_RATE, precision,
@@ -143,7 +143,7 @@ def overhead():
         dict: seconds of the whole run, from start to end; epochs it made; seconds of as many bare steps, on one batch
         that lies in memory: forward, backward, optimizer; no feeding, no metrics, no test passes.
     """
-    from common import experiment, record
+    from common import record, speed
 
     import tensorflow as tf
     script = script_of("MLP1")
@@ -153,7 +153,7 @@ def overhead():
         whole = time.perf_counter() - began
         epochs = len(record.read(Path(folder) / "cifar10_keras_mlp.h5")["history"]["loss"])
     model = our_model("MLP1")
-    experiment.make_fast(model)
+    speed.speed_up(model)
     batch, labels = (tf.constant(part) for part in examples("MLP1", script.BATCH_SIZE)[0])
     model.optimizer.build(model.trainable_variables)
 
@@ -187,20 +187,22 @@ def photographs(count):
 
 def pipeline(size):
     """Pictures/s of Inception v3 on ImageNet: fed and not used, and in training, both with data augmentation."""
-    from common import experiment, imagenet
+    sys.path.append(str(ROOT / "Inception v3"))
+    import imagenet
+    from common import speed
 
     import keras
     import tensorflow as tf
     script = imported(ROOT / "Inception v3" / "imagenet_inception_v3_rand_crop.py")
-    keras.config.set_dtype_policy(experiment.resolve_precision(script.PRECISION))
+    keras.config.set_dtype_policy(speed.resolve_precision(script.PRECISION))
     count = 4 * script.BATCH_SIZE
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(f"{folder}/train-00000-of-00001") as writer:
             for number, content in enumerate(photographs(count)):
-                writer.write(imagenet.record(content, number % 1000, str(number)))
+                writer.write(imagenet.serialized(content, number % 1000, str(number)))
         source = imagenet.Shards(Path(folder), "train", count)
-        batches = imagenet.Pictures(source, count, 1000, size, script.BATCH_SIZE, random_crop=True,
-                                    shuffle=True).batches()
+        batches = imagenet.Images(source, count, 1000, size, script.BATCH_SIZE, random_crop=True,
+                                    shuffle=True).pipeline()
         fed = []
         for _ in range(1 + PASSES):
             began = time.perf_counter()
@@ -210,12 +212,60 @@ def pipeline(size):
         model = script.build_model(size)
         model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
-        experiment.make_fast(model)
+        speed.speed_up(model)
         model.fit(batches, shuffle=False, verbose=0)
         began = time.perf_counter()
         model.fit(batches, shuffle=False, verbose=0)
         trained = time.perf_counter() - began
     return {"pipeline": round(count / min(fed[1:]), 1), "training": round(count / trained, 1)}
+
+
+def benchmark_table(measured):
+    """Makes the Markdown table of what tests/benchmark.py wrote to Results/benchmark.json."""
+    versions, machine = measured["versions"], measured["machine"]
+    lines = ["| network | ours, as the scripts run | ours, at best | PyTorch float32, best | PyTorch, best "
+             "| ratio, as run / float32 | ratio, best / best | memory, ours / PyTorch |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for network, contenders in measured["medians"].items():
+        if network == "peak":
+            continue
+        speed = {name: result["per_second"] for name, result in contenders.items()}
+        memory = {name: result["peak_mb"] for name, result in contenders.items()}
+        pytorch = [name for name in speed if name.startswith("torch")]
+        ours = max(set(speed) - set(pytorch), key=speed.get)
+        theirs = max(pytorch, key=speed.get)
+        float32 = max((name for name in pytorch if name.endswith("float32")), key=speed.get)
+        as_run = f"tensorflow {measured['defaults'][network]}"
+        lines.append(f"| {network} | {speed[as_run]:,.0f} | {speed[ours]:,.0f} ({ours}) "
+                     f"| {speed[float32]:,.0f} ({float32}) | {speed[theirs]:,.0f} ({theirs}) "
+                     f"| **{speed[as_run] / speed[float32]:.2f}** | **{speed[ours] / speed[theirs]:.2f}** "
+                     f"| {memory[as_run]:,.0f} / {memory[float32]:,.0f} MB |")
+    peak = ", ".join(f"{result['gflops']:,.0f} GFLOP/s in {name.split()[1]}"
+                     for name, result in measured["medians"]["peak"].items())
+    return "\n".join(lines) + f"""
+
+Pictures per second in training (LSTM: reviews), medians of {measured['rounds']} rounds, on {machine['cores']} cores
+({machine['processor']}), where matrix products peak at {peak}.
+TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
+
+
+def pipeline_table(measured):
+    """Makes the Markdown table of what `tests/benchmark.py --pipeline` wrote to Results/benchmark.json."""
+    machine, sizes = measured["machine"], measured["sizes"]
+    return "\n".join([
+        "| pictures | pictures/s fed | pictures/s in training |", "| --- | ---: | ---: |",
+        *(f"| {size}x{size} | {speed['pipeline']:,.0f} | {speed['training']:,.1f} |" for size, speed in sizes.items()),
+        "", f"On {machine['cores']} cores ({machine['processor']})."])
+
+
+def fill_tables(folder=ROOT):
+    """Puts the tables of Results/benchmark.json into the READMEs of a checkout."""
+    sys.path.append(str(ROOT / "Results"))
+    import draw
+    measured = json.loads((folder / "Results" / "benchmark.json").read_text())
+    draw.fill(folder / "README.md", "benchmark", benchmark_table(measured))
+    if "pipeline" in measured:
+        draw.fill(folder / "Inception v3" / "README.md", "pipeline", pipeline_table(measured["pipeline"]))
 
 
 def contend(network, contender, precision):
@@ -246,15 +296,18 @@ def main():
     parser.add_argument("--contend", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
     parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its pictures")
+    parser.add_argument("--table", action="store_true", help="put what was measured into the READMEs")
     options = parser.parse_args()
+    if options.table:
+        return fill_tables()
     path = ROOT / "Results" / "benchmark.json"
     if options.pipeline:
-        from common import experiment
+        from common import record
         measured = {size: pipeline(size) for size in SIZES}
         for size, speed in measured.items():
             print(f"{size}x{size}: {speed['pipeline']} pictures/s fed, {speed['training']} pictures/s in training")
         told = json.loads(path.read_text())
-        told["pipeline"] = {"machine": experiment.machine(), "sizes": measured}
+        told["pipeline"] = {"machine": record.environment()["machine"], "sizes": measured}
         path.write_text(json.dumps(told, indent=1) + "\n")
         return
     if options.overhead:
@@ -283,9 +336,10 @@ def main():
                for network, contenders in measured.items()}
     from importlib.metadata import version
 
-    from common import experiment
-    told = {"machine": experiment.machine() | {"python": platform.python_version()}, "rounds": options.rounds,
-            "defaults": {network: experiment.resolve_precision(getattr(script_of(network), "PRECISION", "float32"))
+    from common import record, speed
+    machine = record.environment()["machine"]
+    told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
+            "defaults": {network: speed.resolve_precision(getattr(script_of(network), "PRECISION", "float32"))
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
             "medians": medians}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path += [str(ROOT / "Results"), str(ROOT / "Inception v3")]  # the tools and modules that lie beside their scripts
 
 
 def every_script():

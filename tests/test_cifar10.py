@@ -4,7 +4,7 @@ import io
 import pickle
 import types
 
-from common import cifar10, files, labels, synthetic
+from common import cifar10, data
 
 import numpy as np
 import pytest
@@ -12,15 +12,15 @@ from conftest import write_batches
 
 
 def asked(**changes):
-    """What cifar10.load looks at of a Run."""
-    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "label_noise": None,
-                                     "batch_size": 8, "seed": 0, "settings": {}} | changes))
+    """What cifar10.load reads of a Run."""
+    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "label_noise": 0,
+                                     "batch_size": 8, "seed": 0} | changes))
 
 
 def test_standardization_is_tensorflows():
     tensorflow = pytest.importorskip("tensorflow")
     images = np.random.RandomState(0).randint(0, 256, (16, 28, 28, 3)).astype(np.uint8)
-    images[0] = 7  # a picture without any contrast
+    images[0] = 7  # an image without any contrast
     images[1] = 7
     images[1, 0, 0, 0] = 8
     theirs = tensorflow.image.per_image_standardization(images / np.float32(255)).numpy()
@@ -29,7 +29,7 @@ def test_standardization_is_tensorflows():
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
-def test_pictures_are_read_as_stored(tiny_cifar10):
+def test_images_are_read_as_stored(tiny_cifar10):
     (images, numbers), (test_images, test_numbers) = cifar10.read(tiny_cifar10)
     assert images.shape == (100, 32, 32, 3) and test_images.shape == (20, 32, 32, 3)
     stored = pickle.loads((tiny_cifar10 / "data_batch_2").read_bytes())
@@ -44,21 +44,21 @@ def test_folder_above_will_do_too(tiny_cifar10):
 
 def test_central_window():
     images = np.arange(2 * 32 * 32 * 3, dtype=np.uint32).reshape(2, 32, 32, 3).astype(np.uint8)
-    pictures = cifar10.Pictures(images, np.zeros(2, np.int32), 2)
-    np.testing.assert_array_equal(pictures[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
+    batches = cifar10.Images(images, np.zeros(2, np.int32), 2)
+    np.testing.assert_array_equal(batches[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
 
 
-def test_random_crop_draws_a_window_per_picture_anew_each_epoch():
+def test_random_crop_draws_a_window_per_image_anew_each_epoch():
     images = np.random.RandomState(0).randint(0, 256, (300, 32, 32, 3)).astype(np.uint8)
-    pictures = cifar10.Pictures(images, np.arange(300, dtype=np.int32), 300, random_crop=True, shuffle_seed=0)
+    batches = cifar10.Images(images, np.arange(300, dtype=np.int32), 300, random_crop=True, shuffle_seed=0)
 
     def windows(epoch):
-        pictures.set_epoch(epoch)
-        batch, rows = pictures[0]
+        batches.set_epoch(epoch)
+        batch, rows = batches[0]
         found = {}
-        for picture, row in zip(batch, rows, strict=True):
+        for image, row in zip(batch, rows, strict=True):
             fits = [(top, left) for top in range(5) for left in range(5) if np.array_equal(
-                picture, cifar10.standardize(images[row:row + 1, top:top + 28, left:left + 28])[0])]
+                image, cifar10.standardize(images[row:row + 1, top:top + 28, left:left + 28])[0])]
             found[row] = fits[0]
         return [found[row] for row in range(300)]
 
@@ -68,17 +68,17 @@ def test_random_crop_draws_a_window_per_picture_anew_each_epoch():
     assert windows(0) == first, "a resumed training must see the same windows"
 
 
-def test_every_epoch_has_every_picture_once_in_another_order():
-    pictures = cifar10.Pictures(np.zeros((50, 32, 32, 3), np.uint8), np.arange(50, dtype=np.int32), 8, shuffle_seed=3)
+def test_every_epoch_has_every_image_once_in_another_order():
+    batches = cifar10.Images(np.zeros((50, 32, 32, 3), np.uint8), np.arange(50, dtype=np.int32), 8, shuffle_seed=3)
 
     def order(epoch):
-        pictures.set_epoch(epoch)
-        return np.concatenate([pictures[k][1] for k in range(len(pictures))]).tolist()
+        batches.set_epoch(epoch)
+        return np.concatenate([batches[k][1] for k in range(len(batches))]).tolist()
 
     assert sorted(order(0)) == sorted(order(1)) == list(range(50))
     assert order(0) != order(1)
     assert order(1) == order(1)
-    in_order = pictures.as_tested()
+    in_order = batches.for_evaluation()
     assert in_order[0][1].tolist() == list(range(50))
 
 
@@ -87,22 +87,36 @@ def test_batches_in_their_fast_form_are_the_same(random_crop):
     """On TensorFlow they come another way."""
     random = np.random.RandomState(0)
     images, numbers = random.randint(0, 256, (50, 32, 32, 3)).astype(np.uint8), np.arange(50, dtype=np.int32)
-    pictures = cifar10.Pictures(images, numbers, 8, random_crop, shuffle_seed=3)
-    fast = pictures.batches()
-    if fast is pictures:
+    batches = cifar10.Images(images, numbers, 8, random_crop, shuffle_seed=3)
+    fast = batches.pipeline()
+    if fast is batches:
         pytest.skip("this backend takes them as they are")
     assert fast.options().autotune.enabled is False, "or the end of an epoch waits for the thread that tunes"
     for epoch in 0, 1:  # each with its own order
-        pictures.set_epoch(epoch)
-        for batch, expected in zip(fast, map(pictures.__getitem__, range(len(pictures))), strict=True):
+        batches.set_epoch(epoch)
+        for batch, expected in zip(fast, map(batches.__getitem__, range(len(batches))), strict=True):
             np.testing.assert_array_equal(batch[0], expected[0])
             np.testing.assert_array_equal(batch[1], expected[1])
 
 
 def test_evaluation_ignores_the_random_crop():
     images = np.random.RandomState(0).randint(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    pictures = cifar10.Pictures(images, np.zeros(5, np.int32), 5, random_crop=True, shuffle_seed=0)
-    np.testing.assert_array_equal(pictures.as_tested()[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
+    batches = cifar10.Images(images, np.zeros(5, np.int32), 5, random_crop=True, shuffle_seed=0)
+    np.testing.assert_array_equal(batches.for_evaluation()[0][0], cifar10.standardize(images[:, 2:30, 2:30]))
+
+
+def test_a_transform_replaces_the_central_windows_of_both_splits_once(tiny_cifar10):
+    plain = cifar10.load(asked(data=tiny_cifar10))
+
+    def flipped(images, seed):
+        assert images.shape[1:] == (28, 28, 3) and images.dtype == np.uint8 and seed == 0
+        return images[:, :, ::-1]
+
+    train, test = cifar10.load(asked(data=tiny_cifar10), transform=flipped)
+    assert train.settings == {"random_crop": False, "transform": "flipped"}
+    for one, other in zip(plain, (train, test), strict=True):
+        np.testing.assert_allclose(one[0][0][:, :, ::-1], other[0][0], atol=1e-5)
+        np.testing.assert_array_equal(one[0][1], other[0][1])
 
 
 # Random labels
@@ -113,7 +127,7 @@ TRUE = np.random.RandomState(1).randint(0, 10, 20000).astype(np.int32)
 
 @pytest.mark.parametrize("probability", [0, 0.3, 0.5, 1])
 def test_corruption_rate_and_chance_agreement(probability):
-    fitted = labels.corrupt(TRUE, EXAMPLES, probability, seed=0)
+    fitted = data.corrupt_labels(TRUE, EXAMPLES, probability, seed=0)
     # A corrupted label comes out true one time in ten; five standard deviations of slack.
     expected = 1 - 0.9 * probability
     slack = 5 * np.sqrt(expected * (1 - expected) / len(TRUE))
@@ -121,7 +135,7 @@ def test_corruption_rate_and_chance_agreement(probability):
 
 
 def test_random_labels_are_uniform_and_independent_of_the_true_ones():
-    fitted = labels.corrupt(TRUE, EXAMPLES, 1, seed=0)
+    fitted = data.corrupt_labels(TRUE, EXAMPLES, 1, seed=0)
     counts = np.histogram2d(TRUE, fitted, bins=(10, 10))[0]
     assert fitted.dtype == TRUE.dtype
     expected = np.outer(counts.sum(axis=1), np.full(10, 0.1))
@@ -131,42 +145,41 @@ def test_random_labels_are_uniform_and_independent_of_the_true_ones():
 
 def test_random_labels_are_the_same_everywhere():
     """These very labels were fitted by the published models: they must never change."""
-    assert labels.corrupt(TRUE[:12], EXAMPLES[:12], 1, seed=0).tolist() == [4, 4, 8, 7, 9, 8, 9, 1, 6, 2, 4, 9]
-    assert labels.corrupt(TRUE[:12], EXAMPLES[:12], 1, seed=1).tolist() == [5, 9, 0, 3, 6, 3, 2, 6, 2, 9, 8, 7]
+    assert data.corrupt_labels(TRUE[:12], EXAMPLES[:12], 1, seed=0).tolist() == [4, 4, 8, 7, 9, 8, 9, 1, 6, 2, 4, 9]
+    assert data.corrupt_labels(TRUE[:12], EXAMPLES[:12], 1, seed=1).tolist() == [5, 9, 0, 3, 6, 3, 2, 6, 2, 9, 8, 7]
 
 
 def test_a_label_belongs_to_its_example_not_to_its_place():
-    fitted = labels.corrupt(TRUE, EXAMPLES, 0.7, seed=5)
-    np.testing.assert_array_equal(labels.corrupt(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
+    fitted = data.corrupt_labels(TRUE, EXAMPLES, 0.7, seed=5)
+    np.testing.assert_array_equal(data.corrupt_labels(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
 
 
 def test_more_noise_keeps_the_labels_already_corrupted():
-    some, more = (labels.corrupt(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
+    some, more = (data.corrupt_labels(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
     changed = some != TRUE
     np.testing.assert_array_equal(some[changed], more[changed])
 
 
 def test_load_gives_random_labels_for_training_and_true_ones_for_testing(tiny_cifar10):
     (_, _), (_, true) = cifar10.read(tiny_cifar10)
-    run = asked(data=tiny_cifar10, label_noise=1.0)
-    train, test = cifar10.load(run)
+    train, test = cifar10.load(asked(data=tiny_cifar10, label_noise=1.0))
     assert test.labels.tolist() == true.tolist()
     assert np.mean(train.labels == cifar10.read(tiny_cifar10)[0][1]) < 0.4
-    assert run.settings == {"random_crop": False}
+    assert train.settings == {"random_crop": False}
 
 
-# Generated pictures
+# Generated images
 
-def test_generated_pictures_are_the_same_every_time():
-    (images, numbers), (test_images, _) = synthetic.pictures()
-    again = synthetic.pictures()
-    assert images.shape == (synthetic.TRAINING, 32, 32, 3) and test_images.shape == (synthetic.TEST, 32, 32, 3)
+def test_generated_images_are_the_same_every_time():
+    (images, numbers), (test_images, _) = cifar10.synthetic()
+    again = cifar10.synthetic()
+    assert images.shape == (data.SYNTHETIC[0], 32, 32, 3) and test_images.shape == (data.SYNTHETIC[1], 32, 32, 3)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, again[0][0])
     assert set(numbers.tolist()) == set(range(10))
 
 
-def test_load_says_that_pictures_are_generated(capsys):
+def test_load_says_that_images_are_generated(capsys):
     cifar10.load(asked(dataset="synthetic"))
     assert "Synthetic" in capsys.readouterr().out
 
@@ -230,7 +243,7 @@ def test_no_network(tmp_path, monkeypatch):
         raise Exception("URL fetch failure on https://...: None -- [Errno -2] Name or service not known")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "__file__", str(tmp_path / "common" / "files.py"))  # no data/ beside it
+    monkeypatch.setattr(data, "__file__", str(tmp_path / "common" / "data.py"))  # no data/ beside it
     monkeypatch.setattr(cifar10.keras.datasets.cifar10, "load_data", unreachable)
     assert "network" in refused(None)
 

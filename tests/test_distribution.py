@@ -12,32 +12,34 @@ from common import record
 
 import numpy as np
 import pytest
-from conftest import one_sentence, run
+from conftest import ROOT, one_sentence, run
 
 pytest.importorskip("jax")
 pytest.importorskip("tensorflow")
 
 # A user's copy of an Inception v3 script, with a small network in its place.
 SCRIPT = '''"""Small network on ImageNet."""
-from common import experiment, imagenet
+import imagenet
 
 import keras
 from keras import layers
 
+EPOCHS, BATCH_SIZE, LEARNING_RATE, LEARNING_RATE_DECAY, PRECISION, IMAGE_SIZE = 3, 16, 0.01, 0.95, "auto", 75
+
 if __name__ == "__main__":
-    run = experiment.start(__file__, __doc__, dataset="imagenet", epochs=3, batch_size=16, learning_rate=0.01,
-                           precision="auto", image_size=75, distributed=True)
+    run = imagenet.start(globals())
     train, test, classes = imagenet.load(run, random_crop=True)
     model = keras.Sequential([keras.Input((75, 75, 3)), layers.Conv2D(8, 5, strides=4), layers.BatchNormalization(),
                               layers.ReLU(), layers.Flatten(), layers.Dense(classes)])
     model.compile(
-        optimizer=keras.optimizers.SGD(run.learning_rate, momentum=0.9),
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
     run.fit(model, train, test)
     run.save(model)
 '''
+BESIDE = {"PYTHONPATH": str(ROOT / "Inception v3")}  # where imagenet.py is
 OPTIONS = ["--dataset", "synthetic", "--limit", "96"]
 
 
@@ -53,7 +55,7 @@ def start(script, *options, processes=2):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+    environment = os.environ | BESIDE | {"KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
                                 "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes)}
     return [subprocess.Popen([sys.executable, script, *OPTIONS, *options], text=True, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE,
@@ -79,7 +81,7 @@ def assert_same(one, other):
 def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path):
     alone = tmp_path / "alone"
     alone.mkdir()
-    process = run(script, *OPTIONS, "--out", alone, env=os.environ | {"KERAS_BACKEND": "jax"})
+    process = run(script, *OPTIONS, "--out", alone, env=os.environ | BESIDE | {"KERAS_BACKEND": "jax"})
     assert process.returncode == 0, process.stderr
 
     together = tmp_path / "together"
@@ -102,7 +104,7 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     _, errors = first.communicate(timeout=200)
     second.communicate()
     assert time.monotonic() - began < 150 and first.returncode not in (0, None)
-    assert "have lost each other" in errors and "go on from the last whole epoch" in errors
+    assert "have lost each other" in errors and "resume from the last whole epoch" in errors
 
     done = len(json.loads(str(np.load(checkpoint)["history"]))["loss"])
     for process in start(script, "--out", lost, "--epochs", "12"):
@@ -113,14 +115,15 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
 
 def test_a_coordinator_with_tensorflow(script, tmp_path):
     process = run(script, *OPTIONS, "--out", tmp_path,
-                  env=os.environ | {"KERAS_BACKEND": "tensorflow",
+                  env=os.environ | BESIDE | {"KERAS_BACKEND": "tensorflow",
                                     "KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
     assert "Set KERAS_BACKEND=jax" in one_sentence(process)
 
 
 def test_a_batch_that_devices_cannot_share(script, tmp_path):
     process = run(script, *OPTIONS, "--batch-size", "15", "--out", tmp_path,
-                  env=os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+                  env=os.environ | BESIDE | {"KERAS_BACKEND": "jax",
+                                             "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
     assert "--batch-size 15 cannot be shared evenly among 2 devices" in one_sentence(process)
 
 

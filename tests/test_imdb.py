@@ -2,18 +2,19 @@
 
 import types
 
-from common import imdb, synthetic
+from common import data, imdb
 
 import keras
 import numpy as np
 import pytest
-from conftest import write_reviews
+from benchmark import imported
+from conftest import ROOT, write_reviews
 
 
 def asked(**changes):
-    """What imdb.load looks at of a Run."""
-    return types.SimpleNamespace(**({"dataset": "imdb", "data": None, "limit": None, "label_noise": None,
-                                     "batch_size": 8, "seed": 0, "settings": {}} | changes))
+    """What imdb.load reads of a Run."""
+    return types.SimpleNamespace(**({"dataset": "imdb", "data": None, "limit": None, "label_noise": 0,
+                                     "batch_size": 8, "seed": 0} | changes))
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_words_come_as_from_keras(folder, monkeypatch):
     monkeypatch.setattr("keras.src.datasets.imdb.get_file", lambda *args, **kwargs: folder / "imdb.npz")
     (train, labels), (test, test_labels) = keras.datasets.imdb.load_data(num_words=imdb.VOCABULARY)
     ours_train, ours_test = imdb.load(asked(data=folder))
-    ours_train = ours_train.as_tested()
+    ours_train = ours_train.for_evaluation()
     for theirs, their_labels, ours in (train, labels, ours_train), (test, test_labels, ours_test):
         # Keras shuffles the reviews.
         rows = keras.utils.pad_sequences(theirs, maxlen=imdb.LENGTH)
@@ -69,37 +70,47 @@ def test_random_crop_draws_a_window_per_review_anew_each_epoch():
     first, second = firsts(0), firsts(1)
     assert first.min() < 50 and first.max() > 750 and (first != second).mean() > 0.9
     np.testing.assert_array_equal(firsts(0), first)
-    as_tested = train.as_tested()[0][0]
-    assert (as_tested[0] == np.arange(800, 1000) + imdb.OFFSET).all()
+    evaluated = train.for_evaluation()[0][0]
+    assert (evaluated[0] == np.arange(800, 1000) + imdb.OFFSET).all()
+
+
+SHUFFLED = imported(ROOT / "LSTM" / "imdb_lstm_shuffled_words.py").shuffled_words
+RANDOM = imported(ROOT / "LSTM" / "imdb_lstm_random_words.py").random_words
 
 
 def test_shuffled_words_are_the_same_words_in_an_order_of_each_review():
     review = np.arange(1, 151, dtype=np.int32)
-    one = imdb._replaced(review, "shuffled", 0, None)
+
+    def shuffled(review, seed):
+        return SHUFFLED(review, data.random_state(review, seed), None)
+
+    one = shuffled(review, 0)
     assert sorted(one) == sorted(review) and one.tolist() != review.tolist()
-    assert imdb._replaced(review, "shuffled", 0, None).tolist() == one.tolist(), "in every epoch and run"
-    assert imdb._replaced(review, "shuffled", 1, None).tolist() != one.tolist()
-    other = imdb._replaced(review + 1, "shuffled", 0, None)
+    assert shuffled(review, 0).tolist() == one.tolist(), "in every epoch and run"
+    assert shuffled(review, 1).tolist() != one.tolist()
+    other = shuffled(review + 1, 0)
     assert (other - 1).tolist() != one.tolist(), "each review has an order of its own"
 
 
 def test_random_words_keep_length_and_frequencies_only():
     every_word = np.repeat([1, 2, 3], [6000, 3000, 1000])
-    reviews = [imdb._replaced(np.full(100, k, np.int32), "random", 0, every_word) for k in range(1, 301)]
+    reviews = [np.full(100, k, np.int32) for k in range(1, 301)]
+    reviews = [RANDOM(review, data.random_state(review, 0), every_word) for review in reviews]
     assert {len(review) for review in reviews} == {100}
     shares = np.bincount(np.concatenate(reviews))[1:] / 30000
     np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.02)
     assert len({tuple(review) for review in reviews}) == 300
 
 
-@pytest.mark.parametrize("words", ["shuffled", "random"])
-def test_replaced_words_are_for_training_and_test_alike(folder, words):
+@pytest.mark.parametrize("transform", [SHUFFLED, RANDOM])
+def test_transforms_are_for_training_and_test_alike_and_unchanged_by_limit(folder, transform):
     written, written_test = imdb.load(asked(data=folder))
-    run = asked(data=folder)
-    train, test = imdb.load(run, words=words)
-    assert run.settings == {"random_crop": False, "words": words}
-    for one, other in (written.as_tested(), train.as_tested()), (written_test, test):
+    train, test = imdb.load(asked(data=folder), transform=transform)
+    assert train.settings == {"random_crop": False, "transform": transform.__name__}
+    for one, other in (written.for_evaluation(), train.for_evaluation()), (written_test, test):
         assert (inputs(one) != inputs(other)).any() and (one.labels == other.labels).all()
+    few, _ = imdb.load(asked(data=folder, limit=7), transform=transform)
+    np.testing.assert_array_equal(inputs(few.for_evaluation()), inputs(train.for_evaluation())[:7])
 
 
 def test_random_labels_are_for_training_only(folder):
@@ -117,7 +128,7 @@ def test_limit(folder):
 
 def test_load_says_that_reviews_are_generated(capsys):
     train, _ = imdb.load(asked(dataset="synthetic"))
-    assert "Synthetic" in capsys.readouterr().out and len(train.labels) == synthetic.TRAINING
+    assert "Synthetic" in capsys.readouterr().out and len(train.labels) == data.SYNTHETIC[0]
 
 
 # What can be wrong with the file
@@ -184,6 +195,6 @@ def test_no_network(tmp_path, monkeypatch):
         raise Exception("URL fetch failure on https://...: None -- [Errno -2] Name or service not known")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("common.files.__file__", str(tmp_path / "common" / "files.py"))  # no data/ beside it
+    monkeypatch.setattr("common.data.__file__", str(tmp_path / "common" / "data.py"))  # no data/ beside it
     monkeypatch.setattr(imdb.keras.utils, "get_file", unreachable)
     assert "network" in refused(None)

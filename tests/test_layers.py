@@ -1,6 +1,7 @@
 """Our layers against TensorFlow's own operations."""
 
-from common.layers import BatchNormalization, LocalResponseNormalization
+from common.layers import LocalResponseNormalization
+from common.speed import BatchNormalization
 
 import keras
 import numpy as np

@@ -5,13 +5,15 @@ import shutil
 import subprocess
 import sys
 
-from common import record, results
+import draw
+from common import record
 
+import benchmark
 import pytest
 from conftest import ROOT, every_script
 
-MODELS = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
-RUNS = [path for row in results.IMAGENET if (path := ROOT / (row[0] + ".h5")).exists()]  # without their weights
+MODELS = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name and ".run." not in path.name]
+RUNS = sorted(ROOT.glob("*/*.run.h5"))  # without their weights
 PUBLISHED = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 
 LOAD = """
@@ -40,6 +42,9 @@ def test_published_run_is_that_of_its_script(model):
     assert told["settings"]["dataset"] == model.name.split("_")[0] and told["settings"]["limit"] is None
     for constant in ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "LEARNING_RATE_DECAY", "WEIGHT_DECAY", "LABEL_NOISE"):
         found = re.search(rf"^{constant} = ([\d.e-]+)", script, re.MULTILINE)
+        if constant == "LEARNING_RATE_DECAY" and constant.lower() not in told["settings"]:
+            assert float(found[1]) == 0.95  # which was the same for all, and in no file
+            continue
         assert told["settings"].get(constant.lower()) == (float(found[1]) if found else None), constant
     paper = re.search(r"^PAPER = \(([\d.]+), ([\d.]+)\)", script, re.MULTILINE)
     assert (told.get("paper_train"), told.get("paper_test")) == (
@@ -48,8 +53,14 @@ def test_published_run_is_that_of_its_script(model):
     assert 1 <= len(told["history"]["loss"]) <= told["settings"]["epochs"]
 
 
+@PUBLISHED
+def test_the_picture_beside_a_script_is_the_one_in_results(model):
+    picture, = (row[1] for row in draw.CIFAR10 + draw.IMDB if ROOT / (row[0] + ".h5") == model)
+    assert model.with_suffix(".png").read_bytes() == (ROOT / "Results" / (picture + ".png")).read_bytes()
+
+
 def test_every_script_has_its_row():
-    rows = {ROOT / (script + ".py") for script, _, _ in results.CIFAR10 + results.IMDB}
+    rows = {ROOT / (script + ".py") for script, _, _ in draw.CIFAR10 + draw.IMDB}
     assert rows == set(every_script())
 
 
@@ -60,10 +71,11 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
-    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(draw, "ROOT", tmp_path)
     (tmp_path / "Results").mkdir(exist_ok=True)
-    results.main()
-    for path in ROOT.glob("*/README.md"):
+    draw.main()
+    benchmark.fill_tables(tmp_path)
+    for path in ROOT.glob("*/README.md"):  # the folders'
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
@@ -81,9 +93,9 @@ def test_links_lead_somewhere(readme):
 
 @pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
 def test_published_accuracies_are_measured_again():
-    """The perceptrons; `python -m common.evaluate` does it for every model."""
+    """The perceptrons; `python Results/evaluate.py` does it for every model."""
     models = [path for path in MODELS if path.parent.name.startswith("MLP")]
-    process = subprocess.run([sys.executable, "-m", "common.evaluate", *models], cwd=ROOT, capture_output=True,
+    process = subprocess.run([sys.executable, ROOT / "Results" / "evaluate.py", *models], cwd=ROOT, capture_output=True,
                              text=True)
     assert process.returncode == 0, process.stdout + process.stderr
     assert process.stdout.count("as in its file") == len(models)

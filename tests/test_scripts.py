@@ -40,9 +40,8 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path)
     model, told = keras.models.load_model(folder / (stem + ".h5"), compile=False), record.read(folder / (stem + ".h5"))
     np.testing.assert_allclose(model.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"],
                                rtol=1e-3, atol=1e-4)
-    assert told["settings"].get("words") == (
-        None if script.parent.name != "LSTM" else "shuffled" if "shuffled" in script.stem
-        else "random" if "random_words" in script.stem else "as written")
+    assert told["settings"].get("transform") == next(
+        (name for name in ("shuffled_words", "random_words") if script.stem.endswith(name)), None)
     assert "synthetic" in told["title"] and told["settings"]["random_crop"] == ("rand_crop" in script.stem)
     assert told["settings"].get("label_noise") == (1 if script.stem.endswith(("_rand", "_rand_labels")) else None)
     assert ("weight_decay" in told["settings"]) == ("_wd" in script.stem)
@@ -55,8 +54,9 @@ def test_help_shows_what_the_script_is_and_its_own_defaults():
     shown = " ".join(process.stdout.split())
     for text in (f"passes over the training set (default: {constants.EPOCHS})",
                  f"examples in a step (default: {constants.BATCH_SIZE})",
-                 f"of the first epoch, times 0.95 after each (default: {constants.LEARNING_RATE:g})",
-                 f"L2 penalty on every kernel (default: {constants.WEIGHT_DECAY:g})"):
+                 f"of the first epoch (default: {constants.LEARNING_RATE})",
+                 f"factor after every epoch (default: {constants.LEARNING_RATE_DECAY})",
+                 f"L2 penalty on every kernel (default: {constants.WEIGHT_DECAY})"):
         assert text in shown
     assert "--label-noise" not in shown
 
@@ -69,9 +69,8 @@ def test_is_in_its_folders_readme(script):
 # What makes a variant, as regular expressions: taken away, it leaves the folder's plain script.
 VARIANT = [r'(?s)\A""".*?"""', r"(?m)^(PAPER|WEIGHT_DECAY|LABEL_NOISE|DROPOUT) = .*\n",
            r"(?m)^    l2 = .*\n\n?(?=    def)?",
-           r", weight_decay=WEIGHT_DECAY(?=\))", r", label_noise=LABEL_NOISE(?=\))",
-           r"weight_decay=WEIGHT_DECAY(, )?", r"label_noise=LABEL_NOISE, ", r"run\.weight_decay",
-           r", (kernel|recurrent|embeddings)_regularizer=l2", r", random_crop=True", r', words="\w+"',
+           r", (kernel|recurrent|embeddings)_regularizer=l2", r", random_crop=True",
+           r"(?s)def \w+_words.*?(?=def build_model)", r", transform=\w+", r" +(?=#)",
            r".*BatchNormalization.*\n", r", use_bias=False", r".*layers\.Dropout\(DROPOUT\),\n"]
 SCHEDULE = r"(?m)^(EPOCHS|LEARNING_RATE|LEARNING_RATE_DECAY) = .*\n"
 # Random labels without batch norm begin from weights of their own: pattern and what the other scripts have there.

@@ -1,33 +1,70 @@
-"""ImageNet, or other pictures in shards as build_imagenet_data.py makes them, fed by tf.data."""
+"""ImageNet, or other images in shards as build_imagenet_data.py makes them, fed by tf.data."""
 
 import json
 
-from common import batches, distribution, files, synthetic
+import distribution
+from common import cifar10, data, experiment, speed
 
 try:
     import tensorflow as tf
 except ImportError:
-    raise SystemExit("ImageNet's pictures are read by TensorFlow, whatever Keras computes with. Run 'pip install "
+    raise SystemExit("ImageNet's images are read by TensorFlow, whatever Keras computes with. Run 'pip install "
                      "tensorflow'.") from None
 
 INDEX = "imagenet.json"
-ALL_OF_IMAGENET = 1_000_000  # pictures for training, and some more
+SMALLEST = 75  # height and width of the images that Inception v3 takes, in pixels
+ALL_OF_IMAGENET = 1_000_000  # images for training, and some more
 SHUFFLE = 2048        # records in memory that the next one is drawn from; the shards themselves are in random order
-CENTRE = 0.875        # of height and width: what is seen of a picture that is not cropped at random
-AREA = 0.08, 1.0      # of a picture that a random crop covers
+CENTRE = 0.875        # of height and width: what is seen of an image that is not cropped at random
+AREA = 0.08, 1.0      # of an image that a random crop covers
 ASPECT = 3 / 4, 4 / 3  # width / height of a random crop
 
 
+def start(script):
+    """Joins the other processes of the training, if there are any, and starts a run as `experiment.start` does.
+
+    A run on other images than all of ImageNet is named after them, and beside no figures of the paper.
+
+    Raises:
+        SystemExit: with a sentence, as `experiment.start`; also when shards cannot be read, and for an image size that
+            the network cannot take.
+    """
+    distribution.start()
+    run = experiment.start(script, dataset="imagenet", subset=_subset)
+    if run.image_size < SMALLEST:
+        raise SystemExit(f"--image-size {run.image_size} is too small for Inception v3. Give {SMALLEST} or more.")
+    return run
+
+
+def _subset(options):
+    if options["dataset"] == "synthetic":
+        return "synthetic"
+    _, index = _shards(options["data"])
+    return index["name"] if index["pictures"]["train"] < ALL_OF_IMAGENET else None
+
+
+def _shards(folder):
+    """The folder of the shards, and what its index says."""
+    folder = data.find_folder(folder, INDEX, "make it with build_imagenet_data.py")
+    if folder is None:
+        raise SystemExit("ImageNet cannot be downloaded by a script. Make shards of it, or of any images, with "
+                         "build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
+    index = read_index(folder)
+    if "pictures" not in index:
+        raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again: it resumes.")
+    return folder, index
+
+
 def load(run, random_crop=False):
-    """Loads what the run asks for, as batches ready for `fit`.
+    """Loads the images of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, image_size, batch_size and seed are looked at.
-        random_crop: train on random crops of random size, mirrored and with other colours, drawn anew each epoch,
+        run: an `experiment.Run`; its dataset, data, limit, label_noise, image_size, batch_size and seed are read.
+        random_crop: train on random crops of random size, mirrored and with other colours, drawn in each epoch,
             instead of the centre.
 
     Returns:
-        (training, test, classes): two `Pictures`, the second one None where there is no test set, and the number of
+        (training, test, classes): two `Images`, the second one None where there is no test set, and the number of
         classes.
 
     Raises:
@@ -38,39 +75,27 @@ def load(run, random_crop=False):
         raise SystemExit(f"--batch-size {run.batch_size} cannot be shared evenly among {distribution.devices()} "
                          "devices. Give a multiple of that.")
     if run.dataset == "synthetic":
-        synthetic.announce("pictures", "ImageNet")
+        data.announce_synthetic("images", "ImageNet")
         name, classes = "synthetic", 10
-        splits = [Generated(*split) for split in synthetic.pictures()]
+        splits = [Generated(*split) for split in cifar10.synthetic()]
     else:
-        folder = files.data_folder(run.data, INDEX, "make it with build_imagenet_data.py")
-        if folder is None:
-            raise SystemExit("ImageNet is not to be downloaded by a script. Make shards of it, or of any pictures, "
-                             "with build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
-        index = read_index(folder)
-        if "pictures" not in index:
-            raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again: it goes on.")
+        folder, index = _shards(run.data)
         name, classes = index["name"], len(index["classes"])
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
-    count = batches.limited(run, len(splits[0]))
-    run.settings |= {"random_crop": random_crop, "pictures": name, "classes": classes}
-    run.title = run.title.replace("ImageNet", name)
-    if len(splits[0]) < ALL_OF_IMAGENET:  # what the script's own name and the paper's figures are of
-        run.paper = None
-        if run.dataset != "synthetic":  # which is in the name already
-            run.name_pictures(name)
-    train = Pictures(splits[0], count, classes, run.image_size, run.batch_size, random_crop, run.label_noise or 0,
-                     run.seed, shuffle=True)
-    test = [Pictures(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]
+    count = data.limited(run, len(splits[0]))
+    train = Images(splits[0], count, classes, run.image_size, run.batch_size, random_crop, run.label_noise, run.seed,
+                   shuffle=True, settings={"random_crop": random_crop, "pictures": name, "classes": classes})
+    test = [Images(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]
     return train, test[0] if test else None, classes
 
 
-def record(content, label, name):
-    """Makes a TFRecord of a picture.
+def serialized(content, label, name):
+    """Makes a TFRecord of an image.
 
     Args:
         content: bytes of the JPEG.
         label: number of the class, from 0.
-        name: path of the picture within its split; random labels are drawn by it.
+        name: path of the image within its split; random labels are drawn by it.
 
     Returns:
         bytes.
@@ -85,8 +110,8 @@ def read_index(folder):
     """Reads a folder's imagenet.json: what the shards hold.
 
     Returns:
-        dict: source (digest of the pictures' names); of a complete folder also name, classes (list, in the order of
-        their labels) and pictures (dict, split to number).
+        dict: source (digest of the images' names); of a complete folder also name, classes (list, in the order of
+        their labels) and images (dict, split to number).
 
     Raises:
         SystemExit: with a sentence, when it cannot be read.
@@ -95,19 +120,19 @@ def read_index(folder):
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise SystemExit(f"{path} cannot be read ({error}). Make the shards anew with build_imagenet_data.py, or give "
+        raise SystemExit(f"{path} cannot be read ({error}). Make the shards again with build_imagenet_data.py, or give "
                          "their folder with --data.") from None
 
 
 def random_label(label, name, probability, seed, classes):
     """Replaces the label, with the given probability, by a uniform draw from all classes.
 
-    As for `labels.corrupt` the draw is a hash, of the seed and the picture's name, so that a picture keeps its label in
-    every epoch, on every machine, and however the pictures are distributed, without a list of labels.
+    As in `data.corrupt_labels` the draw is a hash, of the seed and the image's name, so that an image keeps its label
+    in every epoch, on every machine, and however the images are distributed, without a list of labels.
 
     Args:
         label: int64 tensor, the true label.
-        name: string tensor, path of the picture within its split.
+        name: string tensor, path of the image within its split.
         probability: from 0 to 1.
         seed: integer, 0 or above.
         classes: number of classes drawn from.
@@ -141,11 +166,11 @@ class Shards:
         return self.count
 
     def records(self, order):
-        """(JPEG, label, name) of each picture, as stored or in the order that the seed `order` gives."""
+        """(JPEG, label, name) of each image, as stored or in the order that the seed `order` gives."""
         paths = tf.data.Dataset.from_tensor_slices(self.paths)
         if order is not None:
             paths = paths.shuffle(len(self.paths), seed=order, reshuffle_each_iteration=False)
-        # Several shards in turn: their pictures are mixed, and the next one is read while one is used up.
+        # Several shards in turn: their images are mixed, and the next one is read while one is used up.
         records = paths.interleave(tf.data.TFRecordDataset, cycle_length=8, num_parallel_calls=8, deterministic=True)
         features = {"image/encoded": tf.io.FixedLenFeature([], tf.string),
                     "image/class/label": tf.io.FixedLenFeature([], tf.int64),
@@ -155,7 +180,7 @@ class Shards:
 
 
 class Generated:
-    """The same of generated pictures, uint8 of shape (n, height, width, 3)."""
+    """The same of generated images, uint8 of shape (n, height, width, 3)."""
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -171,26 +196,28 @@ class Generated:
         return numbers.map(lambda k: (tf.io.encode_jpeg(images[k]), labels[k], tf.strings.as_string(k)))
 
 
-class Pictures:
-    """Batches of pictures and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
+class Images:
+    """Batches of images and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
 
     What an epoch shows, in which order and how cropped, is a function of seed and epoch alone.  Where several processes
     train together, each gets its part of every batch; together they see what one process would.
 
     Args:
         source: `Shards` or `Generated`.
-        count: number of pictures, from the first.
+        count: number of images, from the first.
         classes: number of classes.
         size: height and width of what the network sees, in pixels.
-        batch_size: pictures in a batch, over all processes.
+        batch_size: images in a batch, over all processes.
         random_crop: as of `load`.
         label_noise: probability that a label is random.
         seed: of order, crops and random labels.
-        shuffle: show the pictures in another order in every epoch.
+        shuffle: show the images in another order in every epoch.
+        settings: dict of what the .h5 records of how the images were made.
     """
 
     def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,
-                 shuffle=False):
+                 shuffle=False, settings=None):
+        self.settings = settings or {}
         self.source, self.count, self.classes, self.size, self.batch_size = source, count, classes, size, batch_size
         self.random_crop, self.label_noise, self.seed, self.shuffle = random_crop, label_noise, seed, shuffle
         self.set_epoch(0)
@@ -199,7 +226,7 @@ class Pictures:
         """Sets the epoch that the next pass through the batches shows (0 is the first)."""
         self.epoch = epoch
 
-    def batches(self):
+    def pipeline(self):
         """The batches as a tf.data.Dataset, decoded in parallel and ahead of the network."""
         process, processes = distribution.process()
         uneven = self.count % distribution.devices()
@@ -210,19 +237,19 @@ class Pictures:
         if uneven and self.shuffle:  # in every epoch other ones are left out
             count -= uneven
             records = records.take(count)
-        elif uneven:  # the last batch is filled up with pictures of weight 0
+        elif uneven:  # the last batch is filled up with images of weight 0
             filling = distribution.devices() - uneven
             count += filling
             records = records.map(lambda *record: (*record, 1.0)).concatenate(
                 records.take(filling).map(lambda *record: (*record, 0.0)))
         # AUTOTUNE, where nothing is tuned, is one call for each core.
-        pictures = records.shard(processes, process).map(self._picture, num_parallel_calls=tf.data.AUTOTUNE)
-        ready = pictures.batch(self.batch_size // processes).prefetch(2)
-        return batches.untuned(ready, -(-count // self.batch_size))
+        images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
+        ready = images.batch(self.batch_size // processes).prefetch(2)
+        return speed.without_autotune(ready, -(-count // self.batch_size))
 
-    def as_tested(self):
-        """Batches of the same pictures and labels in order, seen at their centre, for the final accuracy."""
-        return Pictures(self.source, self.count, self.classes, self.size, self.batch_size,
+    def for_evaluation(self):
+        """Batches of the same images and labels in order, seen at their centre, for the final accuracy."""
+        return Images(self.source, self.count, self.classes, self.size, self.batch_size,
                         label_noise=self.label_noise, seed=self.seed)
 
     def _records(self, epoch):
@@ -238,7 +265,7 @@ class Pictures:
             records = records.shuffle(self.count, seed=order, reshuffle_each_iteration=False)
         return records.take(self.count).enumerate().map(lambda number, record: (*record, tf.stack([order, number])))
 
-    def _picture(self, content, label, name, seed, *weight):
+    def _image(self, content, label, name, seed, *weight):
         label = random_label(label, name, self.label_noise, self.seed, self.classes)
         shape = tf.io.extract_jpeg_shape(content)
         if self.random_crop:
@@ -250,13 +277,13 @@ class Pictures:
         else:
             extent = tf.cast(tf.cast(shape[:2], tf.float32) * CENTRE, tf.int32)
             window = tf.concat([(shape[:2] - extent) // 2, extent], 0)
-        picture = tf.image.decode_and_crop_jpeg(content, window, channels=3)
-        picture = tf.image.resize(picture, (self.size, self.size)) / 255
+        image = tf.image.decode_and_crop_jpeg(content, window, channels=3)
+        image = tf.image.resize(image, (self.size, self.size)) / 255
         if self.random_crop:
-            picture = tf.image.stateless_random_flip_left_right(picture, seeds[1])
-            picture = tf.image.stateless_random_brightness(picture, 32 / 255, seeds[2])
-            picture = tf.image.stateless_random_saturation(picture, 0.5, 1.5, seeds[3])
-            picture = tf.image.stateless_random_hue(picture, 0.2, seeds[4])
-            picture = tf.image.stateless_random_contrast(picture, 0.5, 1.5, seeds[5])
-            picture = tf.clip_by_value(picture, 0, 1)
-        return 2 * picture - 1, label, *weight
+            image = tf.image.stateless_random_flip_left_right(image, seeds[1])
+            image = tf.image.stateless_random_brightness(image, 32 / 255, seeds[2])
+            image = tf.image.stateless_random_saturation(image, 0.5, 1.5, seeds[3])
+            image = tf.image.stateless_random_hue(image, 0.2, seeds[4])
+            image = tf.image.stateless_random_contrast(image, 0.5, 1.5, seeds[5])
+            image = tf.clip_by_value(image, 0, 1)
+        return 2 * image - 1, label, *weight

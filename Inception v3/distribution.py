@@ -23,19 +23,20 @@ def start():
     Raises:
         SystemExit: with a sentence, when the others cannot be joined.
     """
-    told, slurm = ADDRESS in os.environ, int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    addresses, slurm = ADDRESS in os.environ, int(os.environ.get("SLURM_NTASKS", 1)) > 1
     if keras.backend.backend() != "jax":
-        if told:
+        if addresses:
             raise SystemExit(f"{ADDRESS} is set, but {keras.backend.backend()} trains in one process only. Set "
                              "KERAS_BACKEND=jax.")
         return
-    if told or slurm:
+    if addresses or slurm:
         try:
             keras.distribution.initialize()
         except (RuntimeError, ValueError) as error:
             raise SystemExit(f"The other processes of this training could not be joined ({error}). Look at {ADDRESS}, "
                              f"{PROCESSES} and KERAS_DISTRIBUTION_PROCESS_ID, or at what SLURM says.") from None
     if len(keras.distribution.list_devices()) > 1:
+        sys.excepthook = _end_at_once  # JAX has an exception for each way that a connection can break
         # Each process reads its own part of the data.
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
@@ -54,8 +55,11 @@ def devices():
     return 1 if spread is None else spread.device_mesh.devices.size
 
 
-def end(message):
+def _end_at_once(kind, error, traceback):
     """Ends this process with a message, without waiting for processes that may be gone."""
+    if process()[1] == 1:
+        return sys.__excepthook__(kind, error, traceback)
     sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
+    print(f"\nThe processes of this training have lost each other ({kind.__name__}: {error}). Start all of them again: "
+          "they resume from the last whole epoch.", file=sys.stderr, flush=True)
     os._exit(1)
