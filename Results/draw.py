@@ -5,7 +5,9 @@
 
 import math
 import re
+import runpy
 import shutil
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -54,6 +56,10 @@ IMAGENET = [
     (f"{INCEPTION_V3}_rand_labels--batch-size-125--learning-rate-0.003--learning-rate-decay-0.98--image-size-75"
      "--tiny-imagenet-20", "Inception_v3_tiny_imagenet_20_rand_labels", (95.20, 99.14, 0.11, 0.56)),
 ]
+
+# Fits that are solved for, not trained; each script draws its own.  With the paper's test accuracy in %.
+CLOSED_FORM = [("MLP1/cifar10_theorem_1", None), ("MLP1/cifar10_gaussian_kernel", 54.0),
+               ("MLP1/cifar10_random_features", 85.0)]
 
 TABLES = {"cifar10": CIFAR10, "imdb": IMDB, "imagenet": IMAGENET}  # by their marks in Results/README.md
 
@@ -154,6 +160,28 @@ def random_labels(runs, path):
     plot.save(figure, path)
 
 
+def closed_form_table(readme):
+    """Makes the Markdown table of the fits that are solved for."""
+    lines = ["| fit | labels | train | test | paper, test | minutes | files |",
+             "| --- | --- | ---: | ---: | ---: | ---: | --- |"]
+    for name, paper in CLOSED_FORM:
+        file = file_of(name)
+        if file is None:
+            continue
+        run = record.read(file)
+        links = {"script": name + ".py",
+                 "run" if file.name.endswith(".run.h5") else "model": str(file.relative_to(ROOT)),
+                 "picture": f"Results/{name.split('/')[1]}.png"}
+        up = "" if readme.parent == ROOT else "../"
+        links = ", ".join(f"[{word}]({up}{quote(path)})" for word, path in links.items())
+        for prefix in ("", "random_") if "random_test_accuracy" in run else ("",):
+            labels = "random" if prefix or run["settings"].get("label_noise") else "true"
+            train, test = (f"**{100 * run[f'{prefix}{split}_accuracy']:.2f}**" for split in ("train", "test"))
+            lines.append(f"| {run['title'].split(' on CIFAR-10')[0]} | {labels} | {train} | {test} "
+                         f"| {paper if paper and labels == 'true' else '-'} | {run['seconds'] / 60:.1f} | {links} |")
+    return "\n".join(lines)
+
+
 def main():
     rows = trained()
     for name, picture, _ in rows:
@@ -162,7 +190,15 @@ def main():
         if "--" not in name:  # the picture beside the script is the same
             shutil.copyfile(drawn, ROOT / (name + ".png"))
     random_labels([run_of(row[0]) for row in rows if row in CIFAR10], ROOT / "Results" / "Random_labels.png")
+    scripts = Path(__file__).resolve().parent.parent
+    sys.path.append(str(scripts / "MLP1"))
+    for name, _ in CLOSED_FORM:
+        if file_of(name):
+            picture = ROOT / (name + ".png")
+            runpy.run_path(str(scripts / (name + ".py")))["draw"](record.read(file_of(name)), picture)
+            shutil.copyfile(picture, ROOT / "Results" / picture.name)
     readme = ROOT / "Results" / "README.md"
+    fill(readme, "closed form", closed_form_table(readme))
     for mark, all_rows in TABLES.items():
         fill(readme, mark, table([row for row in rows if row in all_rows], readme))
     for folder in sorted({name.split("/")[0] for name, _, _ in rows}):

@@ -105,6 +105,10 @@ class Images(data.Batches):
                       for first in range(0, len(windows), data.EVALUATION_BATCH)]
         return speed.image_pipeline(self, windows, *np.concatenate(statistics, axis=1))
 
+    def whole(self):
+        """All inputs, in order, and their labels, for what is solved in one step."""
+        return self.inputs(np.arange(len(self.labels))), self.labels
+
     def for_evaluation(self):
         return Images(self.images, self.labels, data.EVALUATION_BATCH)
 

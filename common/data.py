@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import math
 import pickle
+import re
 from pathlib import Path
 
 from common import speed
@@ -32,6 +34,15 @@ def find_folder(folder, entry, otherwise):
         raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {entry} with --data, or "
                          f"{otherwise}.")
     return Path(folder)
+
+
+def need_memory(needed, what):
+    """Stops where so many bytes are not free, before the work begins; does nothing where that cannot be told."""
+    memory = Path("/proc/meminfo")
+    free = int(re.search(r"MemAvailable: *(\d+)", memory.read_text())[1]) * 1024 if memory.exists() else math.inf
+    if needed > free:
+        raise SystemExit(f"{what} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Take fewer "
+                         "images, with --limit.")
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ HELP = {"limit": "train on the first N examples only",
                      "and, with TensorFlow, on a processor that computes in it"}
 
 
-def start(script, dataset="cifar10", subset=None):
+def start(script, dataset="cifar10", others=(), subset=None):
     """Makes a script's constants the options of its command line, and gets ready to train.
 
     Every upper-case constant that is a number or a text is an option: LEARNING_RATE is --learning-rate, its default and
@@ -43,6 +43,7 @@ def start(script, dataset="cifar10", subset=None):
     Args:
         script: the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.
         dataset: name of the data set.
+        others: names of the data sets that --dataset takes besides.
         subset: function of the options that returns the name of the part of the data set that the run is on, which is
             added to the files' names, or None for the whole of it.
 
@@ -54,7 +55,7 @@ def start(script, dataset="cifar10", subset=None):
                  if name.isupper() and type(value) in (int, float, str) and name not in RESERVED}
     defaults = {"dataset": dataset, "limit": None, "seed": 0, "precision": "float32"} | constants
     defaults = {name: defaults[name] for name in [*FIRST, *defaults] if name in defaults}
-    options = vars(_parser(text, defaults, path.read_text()).parse_args())
+    options = vars(_parser(text, defaults, path.read_text(), others).parse_args())
     folder = options["out"] or path.parent
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise SystemExit(f"The output folder {folder} cannot be written to. Give one that exists and is yours with "
@@ -91,7 +92,7 @@ class Run:
 
     def __init__(self, stem, title, settings, paper, options):
         self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
-        vars(self).update({"label_noise": 0, "learning_rate_decay": 1} | options)
+        vars(self).update({"label_noise": 0, "learning_rate_decay": 1, "batch_size": 500} | options)
         self.history, self.interrupted = {}, False
         self.checkpoint = stem.with_name(f".{stem.name}.checkpoint.npz")
 
@@ -120,7 +121,7 @@ class Run:
             signal.signal(signal.SIGINT, before)
 
     def save(self, model):
-        """Evaluates the model in float32 and writes it with its run to the .h5, and the picture beside it.
+        """Evaluates the trained model in float32 and writes it with its run to the .h5, and the picture beside it.
 
         The accuracies are those of the final weights on all training examples, as labelled and without a random crop,
         and on all test examples.
@@ -128,29 +129,35 @@ class Run:
         final = _in_float32(model)
         top_5 = [keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")] if "top_5" in self.history else []
         final.compile(loss=model.loss, weighted_metrics=["accuracy", *top_5], jit_compile=model.jit_compile)
-        run = {"title": self.title, "settings": self.settings, **record.environment(),
-               "seconds": sum(self.history["seconds"]), "history": self.history}
-        if self.paper:
-            run["paper_train"], run["paper_test"] = self.paper
+        results = {"seconds": sum(self.history["seconds"]), "history": self.history}
         for name, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 print(f"Evaluating the final weights on the {'training' if name == 'train' else 'test'} set")
                 measured = final.evaluate(examples.for_evaluation().pipeline(), return_dict=True)
-                run |= {f"{name}_{metric}": value for metric, value in measured.items()}
+                results |= {f"{name}_{metric}": value for metric, value in measured.items()}
         if not _writes():
             return
+        keras.distribution.set_distribution(None)  # what is saved is of one device
         from common import plot  # here, since Matplotlib takes a second to load
-
-        file = self.stem.with_name(self.stem.name + (".run.h5" if self.no_weights else ".h5"))
-        if self.no_weights:
-            record.write(file, run)
-        else:
-            keras.distribution.set_distribution(None)  # what is saved is of one device
-            final = _in_float32(model)
-            record.write(file, run | {"probe": record.probe(final)}, final)
-        picture = self.stem.with_name(self.stem.name + ".png")
-        plot.curves(run, picture)
+        self.write(results, plot.curves, _in_float32(model))
         self.checkpoint.unlink(missing_ok=True)
+
+    def write(self, results, draw, model=None):
+        """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
+
+        Args:
+            results: dict of what `record` lists, without title, settings, versions, machine and probe.
+            draw: function of (run, path) that draws the picture, where run is a dict as of `record.read`.
+            model: Keras model, or None.
+        """
+        run = {"title": self.title, "settings": self.settings, **record.environment(), **results}
+        if self.paper:
+            run["paper_train"], run["paper_test"] = self.paper
+        model = None if self.no_weights else model
+        file = self.stem.with_name(self.stem.name + (".h5" if model else ".run.h5"))
+        record.write(file, run | ({"probe": record.probe(model)} if model else {}), model)
+        picture = self.stem.with_name(self.stem.name + ".png")
+        draw(run, picture)
         print(f"{self.title}: {record.accuracies(run)}\nSaved {file} and {picture.name}")
 
     def write_checkpoint(self, model):
@@ -252,9 +259,10 @@ def _in_float32(model):
     return copy
 
 
-def _parser(text, defaults, source):
+def _parser(text, defaults, source, others):
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = {"dataset": [defaults["dataset"], "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
+    choices = {"dataset": [defaults["dataset"], *others, "synthetic"],
+               "precision": ["auto", "float32", "mixed_bfloat16"]}
     for name, default in defaults.items():
         comment = re.search(rf"^{name.upper()} = .*?  # (.*)", source, re.MULTILINE)
         text = HELP.get(name) or (comment[1] if comment else "")

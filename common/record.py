@@ -22,7 +22,6 @@ import keras
 import numpy as np
 
 JSON = ("settings", "versions", "machine")
-GROUPS = ("history", "probe")
 ROOM = 2**20  # bytes, more than all but the weights takes
 
 # Keras calls .h5 a legacy format at every save.  It is what people here load, and tested.
@@ -55,7 +54,8 @@ def write(path, run, model=None):
 
     Args:
         path: pathlib.Path that ends in .h5.
-        run: dict of what the module's docstring lists; "history" and "probe" are dicts of lists or arrays.
+        run: dict of what the module's docstring lists; "history" and "probe", like any other group, are dicts of
+            lists or arrays.
         model: Keras model of float32 layers, or None.
     """
     with replacing(path) as part:
@@ -66,11 +66,13 @@ def write(path, run, model=None):
         with h5py.File(part, "a" if model else "w") as file:
             group = file.create_group("run")
             for name, value in run.items():
-                if name in GROUPS:
+                if name in JSON:
+                    group.attrs[name] = json.dumps(value, sort_keys=True)
+                elif isinstance(value, dict):
                     for part_name, values in value.items():
                         group[f"{name}/{part_name}"] = np.asarray(values)
                 else:
-                    group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
+                    group.attrs[name] = value
 
 
 def read(path):
@@ -79,8 +81,8 @@ def read(path):
         with h5py.File(path) as file:
             group = file["run"]
             run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
-            groups = {name: group[name].items() for name in GROUPS if name in group}
-            return run | {name: {part_name: values[:] for part_name, values in parts} for name, parts in groups.items()}
+            return run | {name: {part_name: values[:] for part_name, values in part.items()}
+                          for name, part in group.items()}
     except (OSError, KeyError) as error:
         raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
 

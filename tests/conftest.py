@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "Results"), str(ROOT / "Inception v3")]  # the tools and modules that lie beside their scripts
+# The tools, and the modules that lie beside their scripts
+sys.path += [str(ROOT / folder) for folder in ("Results", "Inception v3", "MLP1")]
 
 
 def every_script():

@@ -1,0 +1,40 @@
+"""Cholesky's decomposition of a matrix that fills most of the memory, for the scripts here that solve in one step."""
+
+import time
+
+import numpy as np
+
+
+def solve(k, y, rows=2000):
+    """Solves K alpha = y, blocks of so many rows at a time, in the place of K, and says how long it will take.
+
+    Args:
+        k: positive definite, of shape (n, n).  Only its lower half is read; it becomes L, K = L L^T.
+        y: of shape (n, columns).
+
+    Returns:
+        alpha, of the shape of y and the type of K.
+
+    Raises:
+        SystemExit: where K is not positive definite in its precision, as when two examples are all but equal.
+    """
+    blocks = [slice(first, min(first + rows, len(k))) for first in range(0, len(k), rows)]
+    inverses, began = [], time.perf_counter()
+    for number, block in enumerate(blocks, 1):
+        try:
+            inverses.append(np.linalg.inv(np.linalg.cholesky(k[block, block])))
+        except np.linalg.LinAlgError:
+            raise SystemExit(f"The system is singular in {k.dtype}: two examples are all but equal, or there are fewer "
+                             "examples than unknowns.") from None
+        for below in blocks[number:]:
+            k[below, block] = k[below, block] @ inverses[-1].T
+        for column in blocks[number:]:
+            k[column.start:, column] -= k[column.start:, block] @ k[column, block].T
+        left = (time.perf_counter() - began) / (1 - (1 - number / len(blocks))**3) * (1 - number / len(blocks))**3
+        print(f"Decomposed {block.stop:,} of {len(k):,} rows, about {left / 60:.1f} minutes left", flush=True)
+    alpha = y.astype(k.dtype)
+    for block, inverse in zip(blocks, inverses, strict=True):  # L beta = y
+        alpha[block] = inverse @ (alpha[block] - k[block, :block.start] @ alpha[:block.start])
+    for block, inverse in zip(blocks[::-1], inverses[::-1], strict=True):  # L^T alpha = beta
+        alpha[block] = inverse.T @ (alpha[block] - k[block.stop:, block].T @ alpha[block.stop:])
+    return alpha

@@ -1,0 +1,82 @@
+"""Gaussian kernel on CIFAR-10, without regularization.
+
+The linear model in the space of a Gaussian kernel that fits all training labels with the smallest norm: K alpha = y is
+solved once, K_ij = exp(-|x_i - x_j|^2 / (2 s^2)).  It fits true labels and random ones, with no training and no network;
+after true ones half of the test images are right, after random ones a tenth, by chance.
+Paper: section 5, Gaussian kernel on pixels: train 100 %, test error 46 %; with --dataset mnist 1.2 %.
+"""
+
+import time
+
+from cholesky import solve
+from common import cifar10, data, experiment, plot, record
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+PAPER = (100.0, 54.0)  # accuracy in %, train and test
+
+BANDWIDTH = 0.5  # s, over the median distance of two images
+BLOCK = 2000     # rows of K that are worked on at a time
+
+
+def distances(x, z):
+    """|x_i - z_j|^2 of the rows of x and z, of shape (len(x), len(z))."""
+    return np.einsum("ij,ij->i", x, x)[:, None] - 2 * x @ z.T + np.einsum("ij,ij->i", z, z)
+
+
+def kernel(x, z, s):
+    """exp(-|x_i - z_j|^2 / (2 s^2)) of the rows of x and z, of shape (len(x), len(z))."""
+    return np.exp(distances(x, z) * x.dtype.type(-0.5 / s**2))
+
+
+def load(run):
+    """(rows of pixels, labels, images) of the training and test set: CIFAR-10 standardized, MNIST's pixels / 255."""
+    if run.dataset != "mnist":
+        return [(part.whole()[0].reshape(len(part.labels), -1), part.labels, part.images) for part in cifar10.load(run)]
+    folder = data.find_folder(run.data, "mnist.npz", "leave --data out to download MNIST")
+    with data.reading(folder / "mnist.npz" if folder else "MNIST", "MNIST data set", "Put Keras' mnist.npz there"):
+        parts = np.load(folder / "mnist.npz") if folder else dict(zip(
+            ("x_train", "y_train", "x_test", "y_test"), sum(keras.datasets.mnist.load_data(), ()), strict=True))
+        count = data.limited(run, len(parts["x_train"]))
+        splits = [(parts["x_" + name][:first], parts["y_" + name][:first]) for name, first in (("train", count),
+                                                                                               ("test", None))]
+        return [(np.float32(images.reshape(-1, 784) / 255), labels.astype(int), images) for images, labels in splits]
+
+
+def draw(run, path):
+    """Draws the four accuracies as bars."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for place, (name, color) in enumerate((("train", plot.TRAIN), ("test", plot.TEST))):
+        heights = [100 * run[f"{labels}{name}_accuracy"] for labels in ("", "random_")]
+        axes.bar_label(axes.bar(np.arange(2) + 0.4 * place, heights, 0.38, label=name, color=color), fmt="%.2f")
+        if "paper_test" in run:
+            paper = run[f"paper_{name}"]
+            axes.plot([0.4 * place - 0.19, 0.4 * place + 0.19], 2 * [paper], "k:", label=f"paper, {name}: {paper:g} %")
+    axes.set(xticks=[0.2, 1.2], xticklabels=["true labels", "random labels"], ylabel="accuracy in %", ylim=(0, 110))
+    axes.legend(loc="center right")
+    figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals(), others=("mnist",),
+                           subset=lambda options: "mnist" if options["dataset"] == "mnist" else None)
+    (x, labels, images), (test_x, test_labels, _) = load(run)
+    began, n = time.perf_counter(), len(x)
+    data.need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images")
+    random_labels = data.corrupt_labels(labels, images, 1, run.seed)
+    s = BANDWIDTH * np.sqrt(np.median(distances(x[:BLOCK], x[-BLOCK:])))
+    k = np.empty((n, n), np.float32)
+    for first in range(0, n, BLOCK):
+        k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
+        print(f"Kernel of {min(first + BLOCK, n):,} of {n:,} images", flush=True)
+    alpha = solve(k, np.eye(10)[np.stack([labels, random_labels], axis=1)].reshape(n, 20), BLOCK)
+    results = {"seconds": time.perf_counter() - began, "width": s}
+    for split, rows, true in ("train", x, np.stack([labels, random_labels])), ("test", test_x, test_labels):
+        print(f"Evaluating on the {split} images", flush=True)
+        scores = np.concatenate([kernel(rows[k:k + BLOCK], x, s) @ alpha for k in range(0, len(rows), BLOCK)])
+        right = scores.reshape(-1, 2, 10).argmax(axis=2).T == true
+        results[f"{split}_accuracy"], results[f"random_{split}_accuracy"] = right.mean(axis=1)
+    run.write(results, draw)

@@ -1,0 +1,92 @@
+"""Random convolutional features on CIFAR-10.
+
+One hidden layer that is not trained: each filter is a whitened 6x6 patch of a training image, and its response, positive
+and negative part, is averaged over each quarter of an image.  One linear solve finds the weights of the classes.
+Paper: section 5, random convolutional features (Coates and Ng, 2012): test error 17 %, with an L2 penalty 15 %, from
+32,000 filters.
+"""
+
+import time
+
+from cholesky import solve
+from common import cifar10, data, experiment, plot
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+FILTERS = 1000    # patches; each gives eight features
+PATCH = 6         # height and width of a filter in pixels
+WHITENING = 0.01  # added to the variances of the patches, as a fraction of the largest one
+L2 = 0.01         # penalty on the weights, as a fraction of the features' mean square
+
+
+def random_filters(images, random):
+    """FILTERS patches from random places of random images, whitened: float32 of shape (PATCH, PATCH, 3, FILTERS)."""
+    rows, tops, lefts = (random.randint(0, high, 20 * FILTERS)
+                         for high in (len(images), images.shape[1] - PATCH + 1, images.shape[2] - PATCH + 1))
+    patches = np.stack([images[row, top:top + PATCH, left:left + PATCH].ravel()
+                        for row, top, left in zip(rows, tops, lefts, strict=True)])
+    patches -= patches.mean(axis=1, keepdims=True)
+    variances, directions = np.linalg.eigh(np.cov(patches.T))
+    whiten = directions / np.sqrt(variances + WHITENING * variances[-1]) @ directions.T
+    filters = patches[:FILTERS] @ whiten
+    filters /= np.linalg.norm(filters, axis=1, keepdims=True)
+    return (whiten @ filters.T).reshape(PATCH, PATCH, 3, FILTERS).astype("float32")
+
+
+def features(images, filters):
+    """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * FILTERS), each filter's eight in a row."""
+    responses = keras.ops.conv(images, filters)[:, :-1, :-1]  # 22 x 22: four quarters of 11 x 11
+    parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), 11) for sign in (1, -1)]
+    both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, FILTERS, 2)
+    return both.transpose(0, 3, 1, 2, 4).reshape(len(both), -1)
+
+
+def draw(run, path):
+    """Draws the errors over the number of filters, with and without the penalty, beside the paper's test errors."""
+    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    for name, color, paper in ("no penalty", "C0", 17), ("L2 penalty", "C1", 15):
+        for split, line in ("test", "o-"), ("train", "o--"):
+            axes.plot(run["error"]["filters"], 100 * run["error"][f"{name}, {split}"], line, color=color,
+                      label=f"{name}, {split}")
+        axes.axhline(paper, color=color, linestyle=":", label=f"paper, {name}, test, 32,000 filters: {paper} %")
+    axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None), xticks=run["error"]["filters"],
+             xticklabels=run["error"]["filters"])
+    axes.minorticks_off()
+    axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.suptitle(run["title"], fontsize=14)
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = (batches.for_evaluation() for batches in cifar10.load(run))
+    n, size = len(train.labels), 8 * FILTERS
+    if size > n:
+        raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
+    data.need_memory(24 * size**2, f"The solve for {size:,} features")
+    began, random = time.perf_counter(), np.random.RandomState(run.seed)
+    filters = random_filters(train.inputs(np.arange(min(20000, n))), random)
+    gram, moments = np.zeros((size, size)), np.zeros((size, 10))
+    for number, (images, labels) in enumerate(map(train.__getitem__, range(len(train))), 1):
+        x = features(images, filters)
+        gram += x.T @ x
+        moments += x.T @ np.eye(10)[labels]
+        print(f"Features of batch {number} of {len(train)}", flush=True)
+    counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), {}
+    for count in counts:  # the filters are in no order: the first ones are a random set, too
+        for name, penalty in ("no penalty", 1e-12), ("L2 penalty", L2):
+            part = gram[:8 * count, :8 * count] + penalty * np.trace(gram) / size * np.eye(8 * count)
+            weights[name, count] = solve(part, moments[:8 * count])
+    results = {"error": {"filters": counts}}
+    for split, batches in ("train", train), ("test", test):
+        print(f"Evaluating on the {split} images", flush=True)
+        wrong = sum(np.array([(x[:, :len(w)] @ w).argmax(axis=1) != labels for w in weights.values()]).sum(axis=1)
+                    for x, labels in ((features(images, filters), labels)
+                                      for images, labels in map(batches.__getitem__, range(len(batches)))))
+        errors = dict(zip(weights, wrong / len(batches.labels), strict=True))
+        for name in "no penalty", "L2 penalty":
+            results["error"][f"{name}, {split}"] = np.array([errors[name, count] for count in counts])
+        results[f"{split}_accuracy"] = 1 - errors["L2 penalty", FILTERS]
+    run.write(results | {"seconds": time.perf_counter() - began}, draw)

@@ -1,0 +1,93 @@
+"""What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features."""
+
+from common import data, record
+
+import keras
+import numpy as np
+import pytest
+from benchmark import imported
+from conftest import ROOT, one_sentence, run
+
+THEOREM, KERNEL, FEATURES = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "theorem_1", "gaussian_kernel", "random_features"))
+RANDOM = np.random.RandomState(0)
+
+
+def test_theorem_1_solves_its_triangular_system():
+    z, y = np.sort(RANDOM.standard_normal(300)), RANDOM.randint(0, 10, 300).astype(float)
+    b, w = imported(THEOREM).fit(z, y)
+    assert (b < z).all() and (b[1:] > z[:-1]).all(), "b_1 < z_1 < b_2 < z_2 ..."
+    matrix = np.maximum(z[:, None] - b, 0)
+    assert (np.triu(matrix, 1) == 0).all()
+    np.testing.assert_allclose(matrix @ w, y, atol=1e-6)
+    np.testing.assert_allclose(w, np.linalg.solve(matrix, y), rtol=1e-6, atol=1e-3)
+
+
+def test_theorem_1_from_end_to_end(tmp_path):
+    process = run(THEOREM, "--dataset", "synthetic", "--limit", "300", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    file = tmp_path / "cifar10_theorem_1--synthetic--limit-300.h5"
+    told = record.read(file)
+    assert told["train_accuracy"] == 1 and told["weights"] == 2 * 300 + 2352
+    model = keras.models.load_model(file, compile=False)
+    np.testing.assert_allclose(model.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("block", [7, 50, 1000])
+def test_the_blocked_solve_is_numpys(block):
+    script = imported(KERNEL)
+    x, y = RANDOM.standard_normal((100, 5)), RANDOM.standard_normal((100, 3))
+    k = script.kernel(x, x, 0.5)
+    np.testing.assert_allclose(k, np.exp(-((x[:, None] - x)**2).sum(axis=2) / 0.5), rtol=1e-6)
+    expected = np.linalg.solve(k, y)
+    np.testing.assert_allclose(script.solve(np.tril(k), y, block), expected, rtol=1e-6)
+
+
+def test_the_order_of_the_images_does_not_matter_to_the_kernel():
+    script = imported(KERNEL)
+    x, y, new = RANDOM.standard_normal((100, 5)), RANDOM.randint(0, 10, 100), RANDOM.standard_normal((50, 5))
+    order = RANDOM.permutation(100)
+
+    def predictions(x, y):
+        return script.kernel(new, x, 1.0) @ script.solve(script.kernel(x, x, 1.0), np.eye(10)[y])
+
+    one, other = predictions(x, y), predictions(x[order], y[order])
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_kernel_fits_true_and_random_labels(tmp_path):
+    process = run(KERNEL, "--dataset", "synthetic", "--limit", "500", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    told = record.read(tmp_path / "cifar10_gaussian_kernel--synthetic--limit-500.run.h5")
+    assert told["train_accuracy"] == told["random_train_accuracy"] == 1
+    assert told["test_accuracy"] > 0.9 and told["random_test_accuracy"] < 0.2
+
+
+def test_the_kernel_on_mnist(tmp_path):
+    parts = {"x_train": RANDOM.randint(0, 256, (300, 28, 28)), "y_train": RANDOM.randint(0, 10, 300),
+             "x_test": RANDOM.randint(0, 256, (20, 28, 28)), "y_test": RANDOM.randint(0, 10, 20)}
+    np.savez(tmp_path / "mnist.npz", **{name: part.astype(np.uint8) for name, part in parts.items()})
+    options = ["--dataset", "mnist", "--data", tmp_path, "--out", tmp_path]
+    process = run(KERNEL, *options)
+    assert process.returncode == 0, process.stderr
+    told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
+    assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
+    assert told["title"].startswith("Gaussian kernel on mnist")
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    assert "mnist.npz is no MNIST data set" in one_sentence(run(KERNEL, *options))
+
+
+def test_too_little_memory_is_said_before_the_work():
+    with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
+        data.need_memory(1e18, "The kernel")
+
+
+def test_random_features(tmp_path):
+    process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "600", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    told = record.read(tmp_path / "cifar10_random_features--synthetic--limit-600--filters-64.run.h5")
+    assert told["error"]["filters"].tolist() == [2, 4, 8, 16, 32, 64]
+    assert told["error"]["no penalty, train"][-1] <= told["error"]["L2 penalty, train"][-1] < 0.2
+    assert told["test_accuracy"] > 0.5
+    process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
+    assert "Give 50 or fewer" in one_sentence(process)
