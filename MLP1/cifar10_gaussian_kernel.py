@@ -1,8 +1,8 @@
 """Gaussian kernel on CIFAR-10, without regularization.
 
 The linear model in the space of a Gaussian kernel that fits all training labels with the smallest norm: one solve of
-K alpha = y, K_ij = exp(-|x_i - x_j|^2 / (2 s^2)).  It fits true labels, and random ones as well, with no training and no
-network; after true ones half of the test images are right, after random ones a tenth, by chance.
+K alpha = y, K_ij = exp(-|x_i - x_j|^2 / (2 s^2)).  It fits true labels and random ones, with no training and no
+network; after true ones more than half of the test images are right, after random ones a tenth, by chance.
 Paper: section 5, Gaussian kernel on pixels: train 100 %, test error 46 %; with --dataset mnist 1.2 %.
 """
 
@@ -55,7 +55,7 @@ def draw(run, path):
             paper = run[f"paper_{name}"]
             axes.plot([0.4 * place - 0.19, 0.4 * place + 0.19], 2 * [paper], "k:", label=f"paper, {name}: {paper:g} %")
     axes.set(xticks=[0.2, 1.2], xticklabels=["true labels", "random labels"], ylabel="accuracy in %", ylim=(0, 110))
-    axes.legend(loc="center right")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
     plot.save(figure, path)
 

@@ -9,9 +9,9 @@ import argparse
 import importlib.util
 import json
 import math
-import os
 import re
 import signal
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -57,9 +57,11 @@ def start(script, dataset="cifar10", others=(), subset=None):
     defaults = {name: defaults[name] for name in [*FIRST, *defaults] if name in defaults}
     options = vars(_parser(text, defaults, path.read_text(), others).parse_args())
     folder = options["out"] or path.parent
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise SystemExit(f"The output folder {folder} cannot be written to. Give one that exists and is yours with "
-                         "--out.")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise SystemExit(f"The output folder {folder} cannot be written to ({error.strerror}). Give one that exists "
+                         "and is yours with --out.") from None
     if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
         raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
     for values in defaults, options:
