@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import draw
+import figure_1
 from common import record
 
 import benchmark
+import numpy as np
 import pytest
 from conftest import ROOT, every_script
 
@@ -76,10 +78,17 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     (tmp_path / "Results").mkdir(exist_ok=True)
     draw.main()
     benchmark.fill_tables(tmp_path)
+    figure_1.main()
     for path in ROOT.glob("*/README.md"):  # the folders'
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
+
+
+def test_epochs_to_fit_are_interpolated():
+    run = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
+    assert figure_1.epochs_to_fit(run) == pytest.approx(2.5)
+    assert np.isnan(figure_1.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
 @pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),
