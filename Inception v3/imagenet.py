@@ -111,7 +111,7 @@ def read_index(folder):
 
     Returns:
         dict: source (digest of the images' names); of a complete folder also name, classes (list, in the order of
-        their labels) and images (dict, split to number).
+        their labels) and pictures (dict, split to number of images).
 
     Raises:
         SystemExit: with a sentence, when it cannot be read.

@@ -82,7 +82,7 @@ def table(rows, readme):
 
 def _cells(name, picture, others, up):
     """One row of a table: its cells by column."""
-    run, file = run_of(name), file_of(name)
+    run = run_of(name)
     settings, machine = run["settings"], run["machine"]
     gpus = sum(device.startswith("gpu") for device in machine["devices"])
     computed_on = f"{gpus} x GPU, " * (gpus > 0) + f"{machine['cores']} x {machine['processor']}"
@@ -103,12 +103,18 @@ def _cells(name, picture, others, up):
             cells |= {"paper, train": f"{run['paper_train']:.2f}", "paper, test": f"{run['paper_test']:.2f}"}
             cells |= {f"2017, {name}": f"{value:.1f}" if value else "-"
                       for name, value in zip(("train", "test"), others, strict=True)}
+    return cells | {"epochs": str(len(run["history"]["loss"])), "minutes": f"{run['seconds'] / 60:.1f}",
+                    "machine": computed_on,
+                    "files": _links(name, picture, up)}
+
+
+def _links(name, picture, up):
+    """The links of a row to its script, its model or run, and its picture."""
+    file = file_of(name)
     paths = {"script": name.split("--")[0] + ".py",
              "run" if file.name.endswith(".run.h5") else "model": str(file.relative_to(ROOT)),
              "picture": f"Results/{picture}.png"}
-    return cells | {"epochs": str(len(run["history"]["loss"])), "minutes": f"{run['seconds'] / 60:.1f}",
-                    "machine": computed_on,
-                    "files": ", ".join(f"[{name}]({up}{quote(path)})" for name, path in paths.items())}
+    return ", ".join(f"[{word}]({up}{quote(path)})" for word, path in paths.items())
 
 
 def fill(readme, name, table):
@@ -160,20 +166,14 @@ def random_labels(runs, path):
     plot.save(figure, path)
 
 
-def closed_form_table(readme):
-    """Makes the Markdown table of the fits that are solved for."""
+def closed_form_table():
+    """Makes the Markdown table of the fits that are solved for, for Results/README.md."""
     lines = ["| fit | labels | train | test | paper, test | minutes | files |",
              "| --- | --- | ---: | ---: | ---: | ---: | --- |"]
     for name, paper in CLOSED_FORM:
-        file = file_of(name)
-        if file is None:
+        if not file_of(name):
             continue
-        run = record.read(file)
-        links = {"script": name + ".py",
-                 "run" if file.name.endswith(".run.h5") else "model": str(file.relative_to(ROOT)),
-                 "picture": f"Results/{name.split('/')[1]}.png"}
-        up = "" if readme.parent == ROOT else "../"
-        links = ", ".join(f"[{word}]({up}{quote(path)})" for word, path in links.items())
+        run, links = run_of(name), _links(name, name.split("/")[1], up="../")
         for prefix in ("", "random_") if "random_test_accuracy" in run else ("",):
             labels = "random" if prefix or run["settings"].get("label_noise") else "true"
             train, test = (f"**{100 * run[f'{prefix}{split}_accuracy']:.2f}**" for split in ("train", "test"))
@@ -198,7 +198,7 @@ def main():
             runpy.run_path(str(scripts / (name + ".py")))["draw"](record.read(file_of(name)), picture)
             shutil.copyfile(picture, ROOT / "Results" / picture.name)
     readme = ROOT / "Results" / "README.md"
-    fill(readme, "closed form", closed_form_table(readme))
+    fill(readme, "closed form", closed_form_table())
     for mark, all_rows in TABLES.items():
         fill(readme, mark, table([row for row in rows if row in all_rows], readme))
     for folder in sorted({name.split("/")[0] for name, _, _ in rows}):

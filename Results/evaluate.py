@@ -21,17 +21,17 @@ DATASETS = {"cifar10": cifar10, "imdb": imdb}
 TOLERANCE = 1e-4  # five training pictures, one test picture
 
 
-def accuracies(path, folder):
+def accuracies(path, settings, folder):
     """Evaluates a model on the training set, as it was fitted and without a random crop, and on the test set.
 
     Args:
         path: of the .h5.
+        settings: those in the file.
         folder: where the data sets are, as --data takes it.
 
     Returns:
         (training accuracy, test accuracy), from 0 to 1.
     """
-    settings = record.read(path)["settings"]
     model = keras.models.load_model(path, compile=False)
     model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     speed.speed_up(model)
@@ -56,7 +56,7 @@ def main():
         if stored["settings"]["dataset"] not in DATASETS or "history" not in stored:
             print(f"{path.name}: skipped, no network that was trained on {' or '.join(DATASETS)}")
             continue
-        train, test = accuracies(path, options.data)
+        train, test = accuracies(path, stored["settings"], options.data)
         same = max(abs(train - stored["train_accuracy"]), abs(test - stored["test_accuracy"])) <= TOLERANCE
         good &= same
         print(f"{path.name}: {train:.2%} train, {test:.2%} test, "

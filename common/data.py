@@ -155,8 +155,12 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.labels) // self.batch_size)
 
     def __getitem__(self, index):
-        rows = self.order[index * self.batch_size:(index + 1) * self.batch_size]
+        rows = self.rows(index)
         return self.inputs(rows), self.labels[rows]
+
+    def rows(self, index):
+        """The numbers of the examples in a batch."""
+        return self.order[index * self.batch_size:(index + 1) * self.batch_size]
 
     def pipeline(self):
         """The same batches in the form that `fit` takes the fastest."""

@@ -139,9 +139,11 @@ class Run:
                 results |= {f"{name}_{metric}": value for metric, value in measured.items()}
         if not _writes():
             return
-        keras.distribution.set_distribution(None)  # what is saved is of one device
+        if keras.distribution.distribution() is not None:  # what is saved is of one device
+            keras.distribution.set_distribution(None)
+            final = _in_float32(model)
         from common import plot  # here, since Matplotlib takes a second to load
-        self.write(results, plot.curves, _in_float32(model))
+        self.write(results, plot.curves, final)
         self.checkpoint.unlink(missing_ok=True)
 
     def write(self, results, draw, model=None):
@@ -261,8 +263,8 @@ def _in_float32(model):
     return copy
 
 
-def _parser(text, defaults, source, others):
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _parser(doc, defaults, source, others):
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     choices = {"dataset": [defaults["dataset"], *others, "synthetic"],
                "precision": ["auto", "float32", "mixed_bfloat16"]}
     for name, default in defaults.items():

@@ -39,11 +39,13 @@ def resolve_precision(name):
 
     JAX's compiler makes no use of a processor's bfloat16, which is slower there than float32 (Results/benchmark.json).
     """
+    if name != "auto":
+        return name
     features = Path("/proc/cpuinfo")
     on_processor = (keras.backend.backend() == "tensorflow" and features.exists()
                     and "avx512_bf16" in features.read_text())
     on_gpu = keras.distribution.list_devices()[0].startswith("gpu")  # these come first where there are any
-    return name if name != "auto" else "mixed_bfloat16" if on_processor or on_gpu else "float32"
+    return "mixed_bfloat16" if on_processor or on_gpu else "float32"
 
 
 def pipeline(batches):

@@ -109,7 +109,7 @@ def measure_pytorch(network, precision, compiled):
     first, _ = train[0]
     inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
     for index in range(len(train)):  # all at once would raise the peak memory
-        rows = train.order[index * script.BATCH_SIZE:(index + 1) * script.BATCH_SIZE]
+        rows = train.rows(index)
         inputs[rows] = train.inputs(rows)
     epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs),
                           torch.from_numpy(train.labels).long(), script.BATCH_SIZE, script.LEARNING_RATE, precision,
@@ -202,7 +202,7 @@ def pipeline(size):
                 writer.write(imagenet.serialized(content, number % 1000, str(number)))
         source = imagenet.Shards(Path(folder), "train", count)
         batches = imagenet.Images(source, count, 1000, size, script.BATCH_SIZE, random_crop=True,
-                                    shuffle=True).pipeline()
+                                  shuffle=True).pipeline()
         fed = []
         for _ in range(1 + PASSES):
             began = time.perf_counter()
