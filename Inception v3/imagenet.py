@@ -215,6 +215,8 @@ class Images:
         settings: dict of what the .h5 records of how the images were made.
     """
 
+    wrong = None  # labels are drawn while images are read, so which are wrong is not known beforehand
+
     def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,
                  shuffle=False, settings=None):
         self.settings = settings or {}

@@ -23,7 +23,7 @@ PRECISION = "auto"          # of the training: bfloat16 where it is the faster o
 
 
 def gaussian(images, seed):
-    """Noise of the shape of the images, float32, each color with the mean and deviation that it has in all of CIFAR-10."""
+    """Noise of the shape of the images, float32, each color with its mean and deviation in CIFAR-10."""
     return np.stack([data.random_state(image, seed).normal(MEAN, DEVIATION, image.shape).astype("float32")
                      for image in images])
 

@@ -25,12 +25,12 @@ def load(run, random_crop=False, transform=None):
     if run.dataset == "synthetic":
         data.announce_synthetic("images", "CIFAR-10")
     training, (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
-    images, labels = data.training_part(run, *training, CLASSES)
+    images, labels, wrong = data.training_part(run, *training, CLASSES)
     settings = {"random_crop": random_crop}
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
         settings["transform"] = transform.__name__
-    return (Images(images, labels, run.batch_size, random_crop, shuffle_seed=run.seed, settings=settings),
+    return (Images(images, labels, run.batch_size, random_crop, run.seed, settings, wrong),
             Images(test_images, test_labels, data.EVALUATION_BATCH))
 
 
@@ -82,13 +82,14 @@ class Images(data.Batches):
     Args:
         images: uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each.
         random_crop: a random window of every image instead of the central one.
-        labels, batch_size, shuffle_seed, settings: as `data.Batches` takes them.
+        labels, batch_size, shuffle_seed, settings, wrong: as `data.Batches` takes them.
     """
 
-    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None):
+    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
+                 wrong=None):
         self.images, self.random_crop = images, random_crop
         self.windows = _windows(images) if random_crop else central(images)[:, None, None]
-        super().__init__(labels, batch_size, shuffle_seed, settings)
+        super().__init__(labels, batch_size, shuffle_seed, settings, wrong)
 
     def draw_crops(self, random):
         count, tops, lefts = self.windows.shape[:3]

@@ -77,15 +77,17 @@ def training_part(run, inputs, labels, classes):
         inputs, labels: the whole training set, sequences of the same length; labels are integers below `classes`.
 
     Returns:
-        (inputs, labels), of the types they came in.
+        (inputs, labels, wrong): the first two of the types they came in; wrong is a bool array, whether a label is not
+        the true one, or None where label noise does not lie between 0 and 1.
     """
     count = limited(run, len(inputs))
-    inputs, labels = inputs[:count], labels[:count]
+    inputs, labels, wrong = inputs[:count], labels[:count], None
     if run.label_noise:
         true, labels = labels, corrupt_labels(labels, inputs, run.label_noise, run.seed, classes)
         print(f"Random labels (probability {run.label_noise:g}, seed {run.seed}): "
               f"{np.mean(labels == true):.1%} of the training labels are still the true ones.")
-    return inputs, labels
+        wrong = labels != true if run.label_noise < 1 else None
+    return inputs, labels, wrong
 
 
 def corrupt_labels(labels, inputs, probability, seed, classes=10):
@@ -137,12 +139,13 @@ class Batches(keras.utils.PyDataset):
         batch_size: examples in a batch; the last one of an epoch may be smaller.
         shuffle_seed: None keeps the examples in their order; an integer shuffles them in every epoch.
         settings: dict of what the .h5 records of how the examples were made.
+        wrong: bool of shape (n,), whether a label is wrong; None where that is not to be looked at apart.
     """
 
-    def __init__(self, labels, batch_size, shuffle_seed=None, settings=None):
+    def __init__(self, labels, batch_size, shuffle_seed=None, settings=None, wrong=None):
         super().__init__()
         self.labels, self.batch_size, self.shuffle_seed = labels, batch_size, shuffle_seed
-        self.settings = settings or {}
+        self.settings, self.wrong = settings or {}, wrong
         self.set_epoch(0)
 
     def set_epoch(self, epoch):

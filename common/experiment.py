@@ -16,7 +16,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from common import record, speed
+from common import apart, record, speed
 
 import keras
 import numpy as np
@@ -107,9 +107,10 @@ class Run:
         """
         self.train, self.test = train, test
         self.settings |= train.settings
+        callbacks = [apart.Apart(model, train)] if train.wrong is not None else []
+        callbacks.append(_Epochs(self, train))  # after what adds to an epoch's logs
         speed.speed_up(model)
         first_epoch = self._resume(model)
-        callbacks = [_Epochs(self, train)]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
         # Ctrl-C is noted and acted on between steps: raised just anywhere, it can get lost in a callback that Python

@@ -37,14 +37,14 @@ def load(run, random_crop=False, transform=None):
     if run.dataset == "synthetic":
         data.announce_synthetic("reviews", "IMDB")
     training, (test_reviews, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
-    reviews, labels = data.training_part(run, *training, CLASSES)
+    reviews, labels, wrong = data.training_part(run, *training, CLASSES)
     settings = {"random_crop": random_crop}
     if transform:
         every_word = np.sort(np.concatenate(training[0]))
         reviews, test_reviews = ([transform(review, data.random_state(review, run.seed), every_word)
                                   for review in part] for part in (reviews, test_reviews))
         settings["transform"] = transform.__name__
-    return (Reviews(reviews, labels, run.batch_size, random_crop, shuffle_seed=run.seed, settings=settings),
+    return (Reviews(reviews, labels, run.batch_size, random_crop, run.seed, settings, wrong),
             Reviews(test_reviews, test_labels, data.EVALUATION_BATCH))
 
 
@@ -94,17 +94,18 @@ class Reviews(data.Batches):
     Args:
         reviews: list of int arrays of word ranks.
         random_crop: a random 200 words in a row of every review instead of the last ones.
-        labels, batch_size, shuffle_seed, settings: as `data.Batches` takes them.
+        labels, batch_size, shuffle_seed, settings, wrong: as `data.Batches` takes them.
     """
 
-    def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None):
+    def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
+                 wrong=None):
         self.reviews, self.random_crop = reviews, random_crop
         self.lengths = np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
         # All reviews in a row, so that a batch is gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)
         self.words = np.where(ranks + OFFSET < VOCABULARY, ranks + OFFSET, UNKNOWN).astype(np.int32)
-        super().__init__(labels, batch_size, shuffle_seed, settings)
+        super().__init__(labels, batch_size, shuffle_seed, settings, wrong)
 
     def draw_crops(self, random):
         self.firsts = np.maximum(self.lengths - LENGTH, 0)

@@ -8,7 +8,8 @@ from common import cifar10, data
 
 import numpy as np
 import pytest
-from conftest import write_batches
+from benchmark import imported
+from conftest import ROOT, write_batches
 
 
 def asked(**changes):
@@ -117,6 +118,60 @@ def test_a_transform_replaces_the_central_windows_of_both_splits_once(tiny_cifar
     for one, other in zip(plain, (train, test), strict=True):
         np.testing.assert_allclose(one[0][0][:, :, ::-1], other[0][0], atol=1e-5)
         np.testing.assert_array_equal(one[0][1], other[0][1])
+
+
+# The transforms of Mini Inception's scripts
+
+WINDOWS = np.random.RandomState(2).randint(0, 256, (300, 28, 28, 3)).astype(np.uint8)
+
+
+def transform_of(name):
+    return getattr(imported(ROOT / "Mini Inception" / f"cifar10_tf_inception_{name}.py"), name)
+
+
+@pytest.mark.parametrize("name", ["shuffled_pixels", "random_pixels"])
+def test_a_permutation_loses_no_pixel_and_moves_its_three_colors_together(name):
+    def pixels(image):
+        return sorted(map(tuple, image.reshape(-1, 3).tolist()))
+
+    changed = transform_of(name)(WINDOWS, 0)
+    assert changed.shape == WINDOWS.shape and changed.dtype == np.uint8
+    for before, after in zip(WINDOWS[:10], changed[:10], strict=True):
+        assert pixels(before) == pixels(after) and (before != after).any()
+
+
+def test_shuffled_pixels_are_moved_alike_in_all_images_and_random_ones_are_not():
+    images = np.arange(28 * 28 * 3).reshape(28, 28, 3) // 10
+    two = np.stack([images, images + 1]).astype(np.uint8)
+    shuffled, randomly = (transform_of(name)(two, 0).astype(int) for name in ("shuffled_pixels", "random_pixels"))
+    assert (shuffled[1] - shuffled[0] == (two[1].astype(int) - two[0])[0, 0, 0]).mean() > 0.99  # 255 + 1 is 0
+    assert (randomly[1] - randomly[0] == 1).mean() < 0.1
+
+
+@pytest.mark.parametrize("name", ["shuffled_pixels", "random_pixels", "gaussian"])
+def test_a_transform_depends_on_image_and_seed_not_on_place_or_number(name):
+    transform = transform_of(name)
+    whole = transform(WINDOWS[:50], 3)
+    np.testing.assert_array_equal(transform(WINDOWS[:20], 3), whole[:20])
+    np.testing.assert_array_equal(transform(WINDOWS[49::-1], 3), whole[::-1])
+    assert (transform(WINDOWS[:50], 4) != whole).mean() > 0.8
+
+
+def test_gaussian_noise_has_the_mean_and_variance_of_the_data_set():
+    script = imported(ROOT / "Mini Inception" / "cifar10_tf_inception_gaussian.py")
+    noise = script.gaussian(WINDOWS, 0).astype(float)
+    for color in range(3):
+        values = noise[..., color]
+        assert abs(values.mean() - script.MEAN[color]) < 0.5 and abs(values.std() - script.DEVIATION[color]) < 0.5
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.skipif(not (ROOT / "data" / cifar10.FOLDER).exists(), reason="the real data set is not here")
+def test_gaussian_noise_is_made_with_the_figures_of_cifar10():
+    script = imported(ROOT / "Mini Inception" / "cifar10_tf_inception_gaussian.py")
+    (images, _), _ = cifar10.read(ROOT / "data")
+    np.testing.assert_allclose(images.mean(axis=(0, 1, 2)), script.MEAN, atol=0.05)
+    np.testing.assert_allclose(images.std(axis=(0, 1, 2)), script.DEVIATION, atol=0.05)
 
 
 # Random labels

@@ -118,11 +118,11 @@ def test_a_run_without_its_weights(tmp_path):
 
 # Interruptions
 
-STEM = "cifar10_keras_mlp_rand--synthetic--epochs-20"
+STEM = "cifar10_keras_mlp_rand--synthetic--epochs-20--label-noise-0.6"
 
 
 def options(folder):
-    return ["--dataset", "synthetic", "--epochs", "20", "--out", folder]
+    return ["--dataset", "synthetic", "--epochs", "20", "--label-noise", "0.6", "--out", folder]
 
 
 def interrupt(folder, with_signal):
@@ -142,7 +142,7 @@ def interrupt(folder, with_signal):
 def assert_same_run(path, expected):
     """History and weights are equal to the last bit."""
     one, other = record.read(path), record.read(expected)
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+    for name in ("loss", "accuracy", "accuracy_clean", "accuracy_wrong", "val_loss", "val_accuracy", "learning_rate"):
         np.testing.assert_array_equal(one["history"][name], other["history"][name])
 
     def weights(path):

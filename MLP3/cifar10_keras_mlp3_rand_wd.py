@@ -1,0 +1,44 @@
+"""MLP 3x512 on CIFAR-10, random labels, weight decay.
+
+Random labels with an L2 penalty on the weights.
+Paper: appendix, random labels with regularizers, "MLP 3x512", weight decay: 100 % of the training labels.
+"""
+
+from common import cifar10, experiment
+
+import keras
+from keras import layers
+
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+LABEL_NOISE = 1.0           # probability that a training label is replaced
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+
+
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,735,178 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
+    return keras.Sequential([
+        keras.Input((28, 28, 3)),
+        layers.Flatten(),
+        layers.Dense(512, activation="relu", kernel_regularizer=l2),
+        layers.Dense(512, activation="relu", kernel_regularizer=l2),
+        layers.Dense(512, activation="relu", kernel_regularizer=l2),
+        layers.Dense(10, dtype="float32", kernel_regularizer=l2),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)

@@ -1,0 +1,50 @@
+"""Mini Alexnet on CIFAR-10, random labels, weight decay.
+
+Random labels with an L2 penalty on the weights.
+Paper: appendix, random labels with regularizers, "Alexnet", weight decay: failed to converge.
+"""
+
+from common import cifar10, experiment
+from common.layers import LocalResponseNormalization
+
+import keras
+from keras import layers
+
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+LABEL_NOISE = 1.0           # probability that a training label is replaced
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+
+
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,387,786 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
+    return keras.Sequential([
+        keras.Input((28, 28, 3)),
+        layers.Conv2D(64, 5, padding="same", activation="relu", kernel_regularizer=l2),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        LocalResponseNormalization(),
+        layers.Conv2D(64, 5, padding="same", activation="relu", kernel_regularizer=l2),
+        LocalResponseNormalization(),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        layers.Flatten(),
+        layers.Dense(384, activation="relu", kernel_regularizer=l2),
+        layers.Dense(192, activation="relu", kernel_regularizer=l2),
+        layers.Dense(10, dtype="float32", kernel_regularizer=l2),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)

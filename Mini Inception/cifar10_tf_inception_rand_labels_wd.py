@@ -1,0 +1,64 @@
+"""Mini Inception on CIFAR-10, random labels, weight decay.
+
+Random labels with an L2 penalty on the weights.
+Paper: appendix, random labels with regularizers, "Inception", weight decay: 100 % of the training labels.
+"""
+
+from common import cifar10, experiment
+from common.speed import BatchNormalization
+
+import keras
+from keras import layers
+
+EPOCHS = 30                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels are fitted much later
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+LABEL_NOISE = 1.0           # probability that a training label is replaced
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+
+
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
+
+    def conv(x, filters, size, strides=1):
+        x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_regularizer=l2)(x)
+        x = BatchNormalization(scale=False)(x)
+        return layers.ReLU()(x)
+
+    def inception(x, filters_1x1, filters_3x3):
+        return layers.Concatenate()([conv(x, filters_1x1, 1), conv(x, filters_3x3, 3)])
+
+    def downsample(x, filters):
+        pool = layers.MaxPooling2D(3, strides=2, padding="same")
+        return layers.Concatenate()([conv(x, filters, 3, strides=2), pool(x)])
+
+    inputs = keras.Input((28, 28, 3))
+    x = conv(inputs, 96, 3)      # 28 x 28
+    x = inception(x, 32, 32)
+    x = inception(x, 32, 48)
+    x = downsample(x, 80)        # 14 x 14
+    x = inception(x, 112, 48)
+    x = inception(x, 96, 64)
+    x = inception(x, 80, 80)
+    x = inception(x, 48, 96)
+    x = downsample(x, 96)        # 7 x 7
+    x = inception(x, 176, 160)
+    x = inception(x, 176, 160)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, dtype="float32", kernel_regularizer=l2)(x))
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    run.save(model)
