@@ -12,7 +12,7 @@ import sys
 import types
 from pathlib import Path
 
-import draw
+import catalog
 from common import cifar10, imdb, layers, record, speed  # noqa: F401 - layers: for Keras to load ours
 
 import keras
@@ -50,7 +50,8 @@ def main():
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
     options = parser.parse_args()
     good = True
-    kept = [draw.ROOT / (row[0] + ".h5") for row in draw.CIFAR10 + draw.IMDB]
+    kept = [path for row in catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.IMDB
+            if (path := catalog.ROOT / (row.name + ".h5")).exists()]
     for path in options.models or kept:
         stored = record.read(path)
         if stored["settings"]["dataset"] not in DATASETS or "history" not in stored:

@@ -5,18 +5,20 @@ import shutil
 import subprocess
 import sys
 
+import catalog
 import draw
-import figure_1
+import figures
 from common import record
 
 import benchmark
 import numpy as np
 import pytest
-from conftest import ROOT, every_script
+from conftest import ROOT, every_script, run
 
 FILES = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
 MODELS = [path for path in FILES if "history" in record.read(path) and ".run." not in path.name]
 RUNS = sorted(ROOT.glob("*/*.run.h5"))  # without their weights
+TRAINED = catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.IMDB
 PUBLISHED = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 
 LOAD = """
@@ -58,13 +60,12 @@ def test_published_run_is_that_of_its_script(model):
 
 @PUBLISHED
 def test_the_picture_beside_a_script_is_the_one_in_results(model):
-    picture, = (row[1] for row in draw.CIFAR10 + draw.IMDB if ROOT / (row[0] + ".h5") == model)
+    picture, = (row.picture for row in TRAINED if ROOT / (row.name + ".h5") == model)
     assert model.with_suffix(".png").read_bytes() == (ROOT / "Results" / (picture + ".png")).read_bytes()
 
 
 def test_every_script_has_its_row():
-    rows = {ROOT / (script + ".py") for script, _, _ in draw.CIFAR10 + draw.IMDB}
-    assert rows == set(every_script())
+    assert {ROOT / (row.name + ".py") for row in TRAINED} == set(every_script())
 
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
@@ -74,21 +75,30 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
-    monkeypatch.setattr(draw, "ROOT", tmp_path)
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
     (tmp_path / "Results").mkdir(exist_ok=True)
     draw.main()
     benchmark.fill_tables(tmp_path)
-    figure_1.main()
-    for path in ROOT.glob("*/README.md"):  # the folders'
+    for path in [ROOT / "README.md", *ROOT.glob("*/README.md")]:
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
 
 
+def test_missing_runs_are_trained_as_a_user_would(tmp_path):
+    assert all((ROOT / (name.split("--")[0] + ".py")).exists() for name in catalog.names())
+    train, options = ROOT / "Results" / "train.py", ["MLP1/*noise-0.5", "--out", tmp_path, "--dataset", "synthetic"]
+    process = run(train, *options, "--epochs", "1", cwd=tmp_path)
+    assert process.returncode == 0 and "Trained 1 of 1 runs" in process.stdout, process.stderr
+    assert (tmp_path / "cifar10_keras_mlp_rand--synthetic--epochs-1--label-noise-0.5.run.h5").exists()
+    process = run(train, *options, "--epochs", "0", cwd=tmp_path)
+    assert process.returncode == 1 and "FAILED" in process.stdout
+
+
 def test_epochs_to_fit_are_interpolated():
-    run = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
-    assert figure_1.epochs_to_fit(run) == pytest.approx(2.5)
-    assert np.isnan(figure_1.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
+    fitted = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
+    assert figures.epochs_to_fit(fitted) == pytest.approx(2.5)
+    assert np.isnan(figures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
 @pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),

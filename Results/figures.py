@@ -1,0 +1,184 @@
+"""The figures of the paper, and what is added to them, each drawn from the runs that are there."""
+
+import textwrap
+
+import catalog
+from common import plot
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+FITTED = 0.98  # training accuracy, averaged over an epoch, at which a run counts as fitted
+
+
+def contrast(path):
+    """Draws true labels beside random ones: the same training accuracy, and what a new image gets."""
+    figure, both = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    networks = [network for network in catalog.PAIRS if network != "LSTM"]
+    for axes, kind, title in zip(both, (0, 1), ("true labels", "random labels"), strict=True):
+        ends = []
+        for number, network in enumerate(networks):
+            run = catalog.run_of(catalog.PAIRS[network][kind])
+            train, test = (100 * run["history"][name] for name in ("accuracy", "val_accuracy"))
+            epochs = np.arange(1, len(train) + 1)
+            axes.plot(epochs, train, color=f"C{number}")
+            axes.plot(epochs, test, color=f"C{number}", linestyle="--")
+            ends.append((test[-1], network, f"C{number}"))
+        height = 0
+        for end, network, color in sorted(ends):
+            height = max(end, height + 6)  # one name above the other
+            axes.text(62, height, f"{network}: {end:.0f} %", color=color, va="center")
+        axes.set(xlim=(0, 92), xticks=range(0, 61, 20), ylim=(0, 103), xlabel="epoch")
+        axes.set_title(title, fontsize=14)
+        axes.grid(alpha=0.3)
+    both[0].set_ylabel("accuracy in %")
+    style = {"color": "black"}
+    both[0].legend([plt.Line2D([], [], **style), plt.Line2D([], [], linestyle="--", **style)],
+                   ["training images", "test images"], loc="lower right")
+    plot.save(figure, path)
+
+
+def _missing(names):
+    """A line below an axis' label on the runs that a figure still lacks; nothing where it is complete."""
+    return "\n" + textwrap.fill(f"(still to be trained: {', '.join(names)})", 60) if names else ""
+
+
+def table_1(path):
+    """Draws the rows of Table 1, ours and the paper's accuracies as dots."""
+    rows = [catalog.run_of(row.name) for row in catalog.CIFAR10]
+    figure, axes = plt.subplots(figsize=(9, 7), layout="constrained")
+    places = range(len(rows), 0, -1)
+    for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
+        axes.scatter([100 * run[f"{split}_accuracy"] for run in rows], places, color=color, label=f"{split}, ours")
+        axes.scatter([run[f"paper_{split}"] for run in rows], places, s=90, facecolors="none", edgecolors=color,
+                     label=f"{split}, paper")
+    axes.set(xlabel="accuracy in %", xlim=(0, 103), yticks=list(places),
+             yticklabels=[run["title"].replace(" on CIFAR-10", "") for run in rows])
+    axes.set_title("Table 1 of the paper, CIFAR-10", fontsize=14)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4)
+    plot.save(figure, path)
+
+
+def _losses(path, title, curves):
+    """Draws training losses, each the average of an epoch at its middle, over the steps."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    runs = {label: catalog.run_of(name) for label, name in curves.items() if catalog.file_of(name)}
+    for number, label in enumerate(curves):
+        if label in runs:
+            run = runs[label]
+            loss, steps = run["history"]["loss"], -(-_examples(run) // run["settings"]["batch_size"])
+            axes.plot((np.arange(len(loss)) + 0.5) * steps / 1000, loss, color=f"C{number}", label=label, marker=".")
+    rate = " and ".join(sorted({f"{run['settings']['learning_rate']:g}" for run in runs.values()}))
+    axes.set(xlabel="thousand steps" + _missing([label for label in curves if label not in runs]),
+             ylabel="training loss", xlim=(0, None), ylim=(0, None))
+    axes.set_title(f"{title} (learning rate {rate})", fontsize=14)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    plot.save(figure, path)
+
+
+def _examples(run):
+    return {"cifar10": 50_000, "imdb": 25_000}[run["settings"]["dataset"]]
+
+
+def figure_1a(path):
+    """Draws Figure 1 (a): how soon the Mini Inception fits five kinds of randomness."""
+    of = catalog.INCEPTION
+    _losses(path, "Mini Inception", {
+        "true labels": catalog.with_noise("Mini Inception", 0.0), "shuffled pixels": of + "_shuffled_pixels",
+        "random pixels": of + "_random_pixels", "Gaussian noise": of + "_gaussian",
+        "random labels": of + "_rand_labels"})
+
+
+def figure_1a_text(path):
+    """Draws the same for the LSTM on text."""
+    of = catalog.LSTM
+    _losses(path, "LSTM", {"true labels": of, "shuffled words": of + "_shuffled_words",
+                           "random words": of + "_random_words", "random labels": of + "_rand_labels"})
+
+
+def epochs_to_fit(run):
+    """Epochs until the training accuracy reaches FITTED, interpolated; NaN where it does not."""
+    accuracy = np.concatenate([[0], run["history"]["accuracy"]])
+    after = np.argmax(accuracy >= FITTED)
+    if not after:
+        return np.nan
+    return after - (accuracy[after] - FITTED) / (accuracy[after] - accuracy[after - 1])
+
+
+def _over_noise(path, title, ylabel, values, chance=False):
+    """Draws a value of each network's runs, values(runs), over their label noise, and the error of guessing."""
+    figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    absent = []
+    for color, (network, levels) in enumerate(catalog.NOISE.items()):
+        there = [noise for noise in levels.tolist() if catalog.file_of(catalog.with_noise(network, noise))]
+        absent += [f"{len(levels) - len(there)} of {network}"] * (len(there) < len(levels))
+        if len(there) > 2 and there[0] == 0:  # a line between 0 and 1 alone would claim what nobody measured
+            axes.plot(there, values([catalog.run_of(catalog.with_noise(network, noise)) for noise in there]),
+                      marker="o", color=f"C{color}", label=network)
+            if chance:
+                axes.axhline(50 if network == "LSTM" else 90, color="grey", linestyle="--", linewidth=1)
+    axes.set(xlabel="label noise P" + _missing(absent), ylabel=ylabel)
+    axes.set_title(title, fontsize=14)
+    axes.set_ylim(0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    plot.save(figure, path)
+
+
+def figure_1b(path):
+    """Draws Figure 1 (b): the time to fit over the label noise, relative to the least label noise there is."""
+    def relative(runs):
+        epochs = np.array([epochs_to_fit(run) for run in runs])
+        return epochs / epochs[0]
+
+    _over_noise(path, "Time to fit", f"epochs to {FITTED:.0%} training accuracy,\nrelative to true labels", relative)
+
+
+def figure_1c(path):
+    """Draws Figure 1 (c): the test error after fitting over the label noise, and chance (dashed)."""
+    _over_noise(path, "Test error after fitting", "test error in % (test labels are true)",
+                lambda runs: [100 * (1 - run["test_accuracy"]) for run in runs], chance=True)
+
+
+def figure_2b(path):
+    """Draws Figure 2 (b): test accuracy with and without batch norm, and what stopping at the best would bring."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for color, (label, name) in zip("C0 C1".split(), [("with batch norm", catalog.INCEPTION), (
+            "without batch norm", catalog.INCEPTION + "_no_bn")], strict=True):
+        run = catalog.run_of(name)
+        accuracy = 100 * run["history"]["val_accuracy"]
+        steps = np.arange(1, len(accuracy) + 1) * -(-_examples(run) // run["settings"]["batch_size"]) / 1000
+        axes.plot(steps, accuracy, color=color, label=label)
+        axes.fill_between(steps, accuracy, np.maximum.accumulate(accuracy), color=color, alpha=0.25)
+    axes.set(xlabel="thousand steps", ylabel="test accuracy in %", xlim=(0, None))
+    axes.set_title("Mini Inception, no other regularizer; shaded: up to the best so far", fontsize=12)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    plot.save(figure, path)
+
+
+def learned_first(path, noise=0.4):
+    """Draws training accuracy on the examples with true and with wrong labels apart, and test accuracy."""
+    runs = {network: catalog.run_of(name) for network in catalog.NOISE
+            if catalog.file_of(name := catalog.with_noise(network, noise))}
+    figure, panels = plt.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, layout="constrained")
+    for axes, (network, run) in zip(np.atleast_1d(panels), runs.items(), strict=True):
+        for name, color, label in [("accuracy_clean", "C2", "training, label true"),
+                                   ("accuracy_wrong", "C3", "training, label wrong"),
+                                   ("val_accuracy", plot.TEST, "test")]:
+            values = 100 * run["history"][name]
+            axes.plot(range(1, len(values) + 1), values, color=color, label=label)
+        axes.set(title=network, xlabel="epoch", ylim=(0, 103))
+        axes.grid(alpha=0.3)
+    np.atleast_1d(panels)[0].set_ylabel("accuracy in %")
+    figure.suptitle(f"Label noise {noise:g}" + _missing([network for network in catalog.NOISE if network not in runs]))
+    handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    plot.save(figure, path)
+
+
+# By the name of the picture
+ALL = {"True_and_random_labels": contrast, "Table_1": table_1, "Figure_1a": figure_1a, "Figure_1a_text": figure_1a_text,
+       "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Learned_first": learned_first}

@@ -1,0 +1,73 @@
+"""Trains the runs that are published, those that are still missing, each as a user would run its script.
+
+    python Results/train.py                                  all that is missing, one after the other
+    python Results/train.py "MLP1/*" "LSTM/*label-noise*"    of these what is missing
+    python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
+
+Other options, as --data FOLDER, go to every script.  A run that was interrupted is resumed.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+
+import catalog
+
+
+def command(name):
+    """The script of a run and its options, as a list."""
+    script, *noise = name.split("--label-noise-")
+    options = ["--label-noise", noise[0], "--no-weights"] if noise else []
+    return [sys.executable, str(catalog.ROOT / (script + ".py")), *options]
+
+
+def chosen(patterns):
+    """The names of the runs that a pattern names, the longest first; all where there is no pattern."""
+    table_1 = {row.name for row in catalog.CIFAR10}
+    return [name for name in catalog.names() if not patterns or any(
+        name in table_1 if pattern == "table-1" else fnmatch(name, pattern) for pattern in patterns)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="names, with * and ?, or table-1")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to save (default: beside the scripts)")
+    parser.add_argument("--list", action="store_true", help="only list what would be trained")
+    options, others = parser.parse_known_args()
+
+    def there(name):
+        stem = options.out / name.split("/")[1] if options.out else catalog.ROOT / name
+        return any(stem.with_name(stem.name + ending).exists() for ending in (".h5", ".run.h5"))
+
+    def train(name):
+        began = time.perf_counter()
+        where = ["--out", str(options.out)] if options.out else []
+        process = subprocess.run([*command(name), *where, *others], text=True, capture_output=options.at_once > 1)
+        print(f"{name}: {'done' if process.returncode == 0 else 'FAILED'} after "
+              f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+        if process.returncode and process.stderr:
+            print(process.stderr[-2000:], flush=True)
+        return process.returncode == 0
+
+    names = [name for name in chosen(options.runs) if not there(name)]
+    if options.runs and not chosen(options.runs):
+        parser.error(f"no run is named {' or '.join(options.runs)}")
+    if options.list:
+        print("\n".join(names))
+        return
+    if options.out:
+        options.out.mkdir(exist_ok=True)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(options.at_once) as pool:
+        done = list(pool.map(train, names))
+    print(f"Trained {sum(done)} of {len(names)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
+    sys.exit(not all(done))
+
+
+if __name__ == "__main__":
+    main()
