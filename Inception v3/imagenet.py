@@ -1,5 +1,6 @@
 """ImageNet, or other images in shards as build_imagenet_data.py makes them, fed by tf.data."""
 
+import copy
 import json
 
 import distribution
@@ -248,6 +249,12 @@ class Images:
         images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
         ready = images.batch(self.batch_size // processes).prefetch(2)
         return speed.without_autotune(ready, -(-count // self.batch_size))
+
+    def first(self, count):
+        """Batches of the first images only."""
+        part = copy.copy(self)
+        part.count = min(count, self.count)
+        return part
 
     def for_evaluation(self):
         """Batches of the same images and labels in order, seen at their centre, for the final accuracy."""

@@ -1,6 +1,7 @@
 """What all data sets share: where they are, random labels, and batches whose order is a function of the seed."""
 
 import contextlib
+import copy
 import hashlib
 import math
 import pickle
@@ -31,8 +32,8 @@ def find_folder(folder, entry, otherwise):
         nearby = [Path("data"), Path(__file__).resolve().parent.parent / "data"]
         return next((place for place in nearby if (place / entry).exists()), None)
     if not Path(folder).is_dir():
-        raise SystemExit(f"The data folder {folder} does not exist. Give the one that holds {entry} with --data, or "
-                         f"{otherwise}.")
+        raise SystemExit(f"The data folder {folder} {'is a file' if Path(folder).exists() else 'does not exist'}. Give "
+                         f"the one that holds {entry} with --data, or {otherwise}.")
     return Path(folder)
 
 
@@ -153,6 +154,13 @@ class Batches(keras.utils.PyDataset):
         random, count = np.random.RandomState([self.shuffle_seed or 0, epoch]), len(self.labels)
         self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
         self.draw_crops(random)
+
+    def first(self, count):
+        """Batches of the first examples only."""
+        part = copy.copy(self)
+        part.labels = self.labels[:count]
+        part.set_epoch(0)
+        return part
 
     def __len__(self):
         return -(-len(self.labels) // self.batch_size)

@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 import json
 import math
+import os
 import re
 import signal
 import tempfile
@@ -16,17 +17,18 @@ import time
 import zipfile
 from pathlib import Path
 
-from common import apart, record, speed
+from common import apart, progress, record, speed
 
 import keras
 import numpy as np
 
+LONGEST = 200        # bytes of a name, before what is added to it; file systems allow 255
 SETTLED_EPOCHS = 10  # that a fitted network must stand still before training stops early
 
 # The order of settings in the names of files; a script's other constants follow in the script's order.
 FIRST = "dataset", "limit", "epochs", "batch_size", "learning_rate", "seed", "precision"
 RESERVED = "DATA", "OUT", "FRESH", "NO_WEIGHTS", "TENSORBOARD", "HELP"  # a constant of such a name is no option
-HELP = {"limit": "train on the first N examples only",
+HELP = {"limit": "train on the first N examples only, and after each epoch test on as many",
         "seed": "of weights, order, crops and random labels",
         "dataset": "synthetic: generated here in a second, for a first look",
         "precision": "of the training, what is saved is float32; auto: bfloat16 where that is the faster one, on a GPU "
@@ -62,8 +64,10 @@ def start(script, dataset="cifar10", others=(), subset=None):
     except OSError as error:
         raise SystemExit(f"The output folder {folder} cannot be written to ({error.strerror}). Give one that exists "
                          "and is yours with --out.") from None
-    if options["tensorboard"] and not importlib.util.find_spec("tensorboard"):
-        raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
+    if options["data"] and options["dataset"] == "synthetic":
+        raise SystemExit("--dataset synthetic is generated and reads nothing from --data. Leave one of them out.")
+    if options["tensorboard"]:
+        _check_tensorboard(options["tensorboard"])
     for values in defaults, options:
         values["precision"] = speed.resolve_precision(values["precision"])
     settings = {name: options[name] for name in defaults}
@@ -74,13 +78,30 @@ def start(script, dataset="cifar10", others=(), subset=None):
     differing = [value if isinstance(value, str) else f"{name.replace('_', '-')}-{value}"
                  for name, value in settings.items() if value != defaults[name]]
     title = text.splitlines()[0].rstrip(".") if text else path.stem
+    if settings.get("label_noise", 1) < 1:
+        title = title.replace("random labels", f"label noise {settings['label_noise']:g}")
     title += f" ({', '.join(differing)})" * bool(differing)
     part = subset(options) if subset else None
     if part:
         title = re.sub(" on [^,(]*[^,( ]", f" on {part}", title, count=1)
         differing += [part] * (part not in differing)
     paper = None if part or options["dataset"] == "synthetic" else script.get("PAPER")
-    return Run(folder / "--".join([path.stem, *differing]), title, settings, paper, options)
+    stem = folder / "--".join([path.stem, *differing])
+    if len(os.fsencode(stem.name)) > LONGEST:
+        raise SystemExit(f"The files' name {stem.name} would be too long. Give the script a shorter one.")
+    # The number of epochs is no part of the checkpoint's name: a run can be resumed with more of them.
+    resumed = "--".join([path.stem, *(part for part in differing if not re.fullmatch(r"epochs-\d+", part))])
+    return Run(stem, folder / f".{resumed}.checkpoint.npz", title, settings, paper, options)
+
+
+def _check_tensorboard(folder):
+    if not importlib.util.find_spec("tensorboard"):
+        raise SystemExit("TensorBoard is not installed. Run 'pip install tensorboard', or leave --tensorboard out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"TensorBoard's folder {folder} cannot be made ({error.strerror}). Name another one with "
+                         "--tensorboard.") from None
 
 
 class Run:
@@ -92,23 +113,26 @@ class Run:
             command line names.  label_noise is 0 for a script without random labels.
     """
 
-    def __init__(self, stem, title, settings, paper, options):
-        self.stem, self.title, self.settings, self.paper = stem, title, settings, paper
+    def __init__(self, stem, checkpoint, title, settings, paper, options):
+        self.stem, self.checkpoint, self.title, self.settings, self.paper = stem, checkpoint, title, settings, paper
         vars(self).update({"label_noise": 0, "learning_rate_decay": 1, "batch_size": 500} | options)
         self.history, self.interrupted = {}, False
-        self.checkpoint = stem.with_name(f".{stem.name}.checkpoint.npz")
 
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
 
         Args:
             model: compiled Keras model with the metric "accuracy".
-            train, test: as a `load` of this collection returns them; test may be None.
+            train, test: as a `load` of this collection returns them; test may be None.  A run with a limit is tested on
+                as many examples after an epoch, and on all of them in the end.
         """
         self.train, self.test = train, test
+        watched = test.first(self.limit) if test and self.limit else test
         self.settings |= train.settings
         callbacks = [apart.Apart(model, train)] if train.wrong is not None else []
         callbacks.append(_Epochs(self, train))  # after what adds to an epoch's logs
+        if _writes():
+            callbacks.append(progress.Progress(self))
         speed.speed_up(model)
         first_epoch = self._resume(model)
         if self.tensorboard:
@@ -118,8 +142,8 @@ class Run:
         before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
         try:
             if not self._settled():
-                model.fit(train.pipeline(), validation_data=test and test.pipeline(), initial_epoch=first_epoch,
-                          epochs=self.epochs, shuffle=False, callbacks=callbacks, verbose="auto" if _writes() else 0)
+                model.fit(train.pipeline(), validation_data=watched and watched.pipeline(), shuffle=False,
+                          initial_epoch=first_epoch, epochs=self.epochs, callbacks=callbacks, verbose=0)
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -133,10 +157,10 @@ class Run:
         top_5 = [keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")] if "top_5" in self.history else []
         final.compile(loss=model.loss, weighted_metrics=["accuracy", *top_5], jit_compile=model.jit_compile)
         results = {"seconds": sum(self.history["seconds"]), "history": self.history}
+        print("Evaluating the final weights on all examples", flush=True)
         for name, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
-                print(f"Evaluating the final weights on the {'training' if name == 'train' else 'test'} set")
-                measured = final.evaluate(examples.for_evaluation().pipeline(), return_dict=True)
+                measured = final.evaluate(examples.for_evaluation().pipeline(), return_dict=True, verbose=0)
                 results |= {f"{name}_{metric}": value for metric, value in measured.items()}
         if not _writes():
             return
@@ -155,15 +179,18 @@ class Run:
             draw: function of (run, path) that draws the picture, where run is a dict as of `record.read`.
             model: Keras model, or None.
         """
-        run = {"title": self.title, "settings": self.settings, **record.environment(), **results}
-        if self.paper:
-            run["paper_train"], run["paper_test"] = self.paper
+        run = {"title": self.title, "settings": self.settings, **record.environment(), **results,
+               **self.paper_accuracies()}
         model = None if self.no_weights else model
         file = self.stem.with_name(self.stem.name + (".h5" if model else ".run.h5"))
         record.write(file, run | ({"probe": record.probe(model)} if model else {}), model)
         picture = self.stem.with_name(self.stem.name + ".png")
         draw(run, picture)
         print(f"{self.title}: {record.accuracies(run)}\nSaved {file} and {picture.name}")
+
+    def paper_accuracies(self):
+        """The paper's accuracies in %, as the .h5 holds them; empty where it has none for this run."""
+        return dict(zip(("paper_train", "paper_test"), self.paper or (), strict=False))
 
     def write_checkpoint(self, model):
         """Writes weights, optimizer state and history as one file, in the place of the one before."""
@@ -189,14 +216,18 @@ class Run:
             with np.load(self.checkpoint, allow_pickle=False) as saved:
                 fingerprint, history = str(saved["fingerprint"]), json.loads(str(saved["history"]))
                 arrays = [saved[f"variable_{k}"] for k in range(len(saved.files) - 2)]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SystemExit(f"The checkpoint {self.checkpoint} is damaged ({error}). {way_out}") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise SystemExit(f"The checkpoint {self.checkpoint} is damaged. {way_out}") from None
         if fingerprint != self._fingerprint(model):
             raise SystemExit(f"The checkpoint {self.checkpoint} is of other settings: the script, the model or the "
                              f"backend has changed since. {way_out}")
         for variable, value in zip(_state(model), arrays, strict=True):
             variable.assign(value)
-        self.history, done = history, len(history["loss"])
+        done = len(history["loss"])
+        if done > self.epochs:
+            raise SystemExit(f"The checkpoint {self.checkpoint} is of {done} epochs, more than --epochs {self.epochs}. "
+                             f"Give {done} or more. {way_out}")
+        self.history = history
         print(f"Resuming: {done} epochs are done, continuing with epoch {done + 1} of {self.epochs}")
         return done
 
@@ -239,7 +270,7 @@ class _Epochs(keras.callbacks.Callback):
             self.run.history.setdefault(name, []).append(value)
         self.run.write_checkpoint(self.model)
         if self.run._settled():
-            print(f"\nStopping early: fitted, and the accuracies have stood still for {SETTLED_EPOCHS} epochs")
+            print(f"Stopping early: fitted, and the accuracies have stood still for {SETTLED_EPOCHS} epochs")
             self.model.stop_training = True
 
 

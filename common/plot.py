@@ -45,7 +45,7 @@ def curves(run, path):
         axes.legend(fontsize=11)
         axes.xaxis.get_major_locator().set_params(integer=True)
     title = textwrap.fill(run["title"], 95, break_on_hyphens=False)  # about the width of the picture
-    figure.suptitle(f"{title}\n{record.accuracies(run)}", fontsize=14)
+    figure.suptitle(f"{title}\n{record.accuracies(run) or f'after {len(epochs)} epochs'}", fontsize=14)
     save(figure, path)
 
 

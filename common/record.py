@@ -22,6 +22,9 @@ import keras
 import numpy as np
 
 JSON = ("settings", "versions", "machine")
+# What newer versions of Keras write into a model's configuration, with the value at which it does nothing
+NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
+         "renorm_momentum": 0.99}
 ROOM = 2**20  # bytes, more than all but the weights takes
 
 # Keras calls .h5 a legacy format at every save.  It is what people here load, and tested.
@@ -64,6 +67,8 @@ def write(path, run, model=None):
         if model:
             model.save(part, include_optimizer=False)
         with h5py.File(part, "a" if model else "w") as file:
+            if model:
+                file.attrs["model_config"] = json.dumps(without_newer(json.loads(file.attrs["model_config"])))
             group = file.create_group("run")
             for name, value in run.items():
                 if name in JSON:
@@ -73,6 +78,15 @@ def write(path, run, model=None):
                         group[f"{name}/{part_name}"] = np.asarray(values)
                 else:
                     group.attrs[name] = value
+
+
+def without_newer(config):
+    """Leaves out of a model's configuration what does nothing and Keras 3.12, the oldest supported, does not know."""
+    if isinstance(config, list):
+        return [without_newer(item) for item in config]
+    if isinstance(config, dict):
+        return {name: without_newer(value) for name, value in config.items() if (name, value) not in NEWER.items()}
+    return config
 
 
 def read(path):

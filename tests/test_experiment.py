@@ -53,7 +53,7 @@ def test_the_file_tells_the_run(copied):
                                 "label_noise": 1, "random_crop": False}
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} == set(told["history"])
     np.testing.assert_allclose(told["history"]["learning_rate"], [0.01, 0.0095, 0.009025], rtol=1e-6)
-    assert told["history"]["val_accuracy"][-1] == pytest.approx(told["test_accuracy"], abs=2e-3)
+    assert told["history"]["val_accuracy"][-1] == pytest.approx(told["test_accuracy"], abs=0.08), "200 of all 1,000"
     assert "paper_train" not in told, "the paper's figures are of CIFAR-10"
     assert {"python", "keras", "numpy", "h5py", "tensorflow"} <= set(told["versions"])
     assert told["machine"]["processor"]
@@ -129,7 +129,7 @@ def interrupt(folder, with_signal):
     """Starts a training, sends it a signal once two epochs are behind it; returns its status, stdout and stderr."""
     process = subprocess.Popen([sys.executable, SCRIPT, *options(folder)], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    checkpoint = folder / f".{STEM}.checkpoint.npz"
+    checkpoint = folder / f".{STEM.replace('--epochs-20', '')}.checkpoint.npz"
     while not checkpoint.exists() or len(json.loads(str(np.load(checkpoint)["history"]))["loss"]) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -187,7 +187,7 @@ def test_the_same_run_twice_at_once_damages_nothing(tmp_path, uninterrupted):
 def test_ctrl_c_says_how_to_go_on(tmp_path, uninterrupted):
     status, told, said = interrupt(tmp_path, signal.SIGINT)
     assert status == 1 and "Traceback" not in said
-    assert "Epoch 2/20" in told
+    assert "epoch 2 of 20: train " in told
     assert "of 20 epochs. Run the same command again to resume" in said
     assert run(SCRIPT, *options(tmp_path)).returncode == 0
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
