@@ -9,19 +9,20 @@ would hold less than a hundred pictures.  The label of a class is its place in a
 
 ImageNet's own val/ is one flat folder.  Which class each picture is of is then read from --val-labels, a list with a
 line for each picture: "<class>" in the order of the pictures' names, or "<picture> <class>" or "<picture>,<class> ..."
-in any order (as in Kaggle's LOC_val_solution.csv).
+in any order (as in Kaggle's LOC_val_solution.csv).  Tiny ImageNet brings its list along, val/val_annotations.txt.
 
-What is no RGB JPEG (ImageNet has a PNG and CMYK pictures under that name, and greyscale ones) is made one.  Pictures
-that cannot be read are left out and listed at the end.  An interrupted run resumes when it is started again.
+What is no RGB JPEG (ImageNet has a PNG and CMYK pictures under that name, and greyscale ones; .webp, .bmp, .tif and
+.gif) is made one.  Pictures that cannot be read are left out and listed at the end.  An interrupted run resumes when it
+is started again.
 """
 
 import argparse
 import concurrent.futures
+import csv
 import hashlib
 import io
 import json
 import os
-import re
 from pathlib import Path
 
 import imagenet
@@ -32,7 +33,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
-ENDINGS = {".jpeg", ".jpg", ".png"}
+ENDINGS = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+TINY_IMAGENET_LIST = "val_annotations.txt"
 MOST_SHARDS = {"train": 1024, "val": 128}  # as ImageNet is usually split
 SMALLEST_SHARD = 100  # pictures, where there are that many
 UNREADABLE = "unreadable.txt"
@@ -52,23 +54,44 @@ def find_pictures(folder, split, val_labels=None):
     Raises:
         SystemExit: with a sentence, when pictures and list do not fit.
     """
-    folder = folder / split
+    train, folder = folder / "train", folder / split
     found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    flat = [path for path in found if len(path.parts) == 1]
+    for path in found:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise SystemExit(f"The name of {ascii(str(folder / path))} is no UTF-8. Rename it.") from None
+    # Tiny ImageNet's val/ has its pictures in one folder, images/, and the list beside that.
+    flat = [path for path in found if len(path.parts) == 1 or (
+        len(path.parts) == 2 and path.parts[0] == "images" and not (train / "images").exists())]
     if not flat:
+        if split == "val" and val_labels is not None and found:
+            raise SystemExit(f"The pictures of {folder} lie in folders of their classes, so that --val-labels is of no "
+                             "use. Leave it out.")
         return [(str(path), path.parts[0]) for path in found]
+    if val_labels is None and (folder / TINY_IMAGENET_LIST).exists():
+        val_labels = folder / TINY_IMAGENET_LIST
     if len(flat) < len(found) or split == "train" or val_labels is None:
         raise SystemExit(f"{folder / flat[0]} lies in no class's folder. Put it into one, or, for a flat val/, give "
                          "the list of its classes with --val-labels.")
-    return [(str(path), label) for path, label in zip(found, _listed_classes(val_labels, found), strict=True)]
+    classes = {path.name for path in train.iterdir()} if train.exists() else set()
+    return [(str(path), label) for path, label in zip(found, _listed_classes(val_labels, found, classes), strict=True)]
 
 
-def _listed_classes(path, pictures):
+def _listed_classes(path, pictures, known):
+    """The class of each picture, as the list says; `known` are the classes there are."""
     try:
-        lines = Path(path).read_text().split("\n")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some programs begin a file with a mark of its encoding
     except (OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"The list {path} cannot be read ({error}).") from None
-    rows = [re.split(r"[\s,]+", line.strip()) for line in lines if line.strip()]
+    rows = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        separator = next((mark for mark in "\t," if mark in line), None)
+        if separator:
+            row = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+        else:
+            row = [line] if line in known else line.rsplit(maxsplit=1)  # a picture's name may have spaces
+        rows.append([row[0], *(entry if entry in known else entry.split(" ")[0] for entry in row[1:2])])
     if all(len(row) == 1 for row in rows):
         if len(rows) != len(pictures):
             raise SystemExit(f"The list {path} has {len(rows)} lines for {len(pictures)} pictures. It needs one each.")
@@ -101,6 +124,10 @@ def as_rgb_jpeg(content):
         picture.load()
         if picture.format == "JPEG" and picture.mode == "RGB":
             return content
+        if picture.mode == "F":
+            raise ValueError("its values are fractions, without a known range")
+        if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
+            picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
         converted = io.BytesIO()
         picture.convert("RGB").save(converted, "JPEG", quality=95)
         return converted.getvalue()
@@ -188,7 +215,7 @@ def build(folder, shards, val_labels, workers):
         for number in range(count):
             path = shards / f"{split}-{number:05}-of-{count:05}"
             jobs.append((path, folder / split, pictures[number::count], labels))
-    missing = [job for job in jobs if not job[0].exists()]
+    missing = [job for job in jobs if not imagenet.intact(job[0])]
     if len(missing) < len(jobs):
         print(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
     progress = keras.utils.Progbar(sum(len(job[2]) for job in missing), unit_name="picture")
@@ -207,6 +234,8 @@ def build(folder, shards, val_labels, workers):
     left_out = sorted(set(unreadable.read_text().splitlines())) if unreadable.exists() else []
     count = {split: len(pictures) - sum(line.startswith(split + "/") for line in left_out)
              for split, pictures in splits.items()}
+    if not count["train"]:
+        raise SystemExit(f"No picture in {folder / 'train'} can be read; {unreadable} says why.")
     _write(index, {"source": source, "name": folder.resolve().name, "classes": classes, "pictures": count})
     print(f"{count['train']:,} pictures for training and {count['val']:,} for testing, of {len(classes):,} classes, "
           f"are in {shards}")

@@ -1,7 +1,10 @@
 """ImageNet, or other images in shards as build_imagenet_data.py makes them, fed by tf.data."""
 
 import copy
+import functools
 import json
+import os
+import sys
 
 import distribution
 from common import cifar10, data, experiment, speed
@@ -81,6 +84,7 @@ def load(run, random_crop=False):
         splits = [Generated(*split) for split in cifar10.synthetic()]
     else:
         folder, index = _shards(run.data)
+        sys.excepthook = functools.partial(_name_damaged_shard, folder, sys.excepthook)
         name, classes = index["name"], len(index["classes"])
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
     count = data.limited(run, len(splits[0]))
@@ -88,6 +92,16 @@ def load(run, random_crop=False):
                    shuffle=True, settings={"random_crop": random_crop, "pictures": name, "classes": classes})
     test = [Images(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]
     return train, test[0] if test else None, classes
+
+
+def _name_damaged_shard(folder, otherwise, kind, error, traceback):
+    """Says which shard is damaged where reading one has ended the script: TensorFlow does not."""
+    damaged = next((path for path in sorted(folder.glob("*-?????-of-?????")) if not intact(path)), None) if (
+        issubclass(kind, tf.errors.DataLossError)) else None
+    if damaged:
+        print(f"The shard {damaged} is damaged. Run build_imagenet_data.py again: it makes it again.", file=sys.stderr)
+    else:
+        otherwise(kind, error, traceback)
 
 
 def serialized(content, label, name):
@@ -162,6 +176,9 @@ class Shards:
         if len(self.paths) != expected:
             raise SystemExit(f"{folder} holds {len(self.paths)} of {expected} shards of {split}. Run "
                              "build_imagenet_data.py again: it makes those that are missing.")
+        for path in self.paths:
+            if not os.path.getsize(path):
+                raise SystemExit(f"The shard {path} is empty. Run build_imagenet_data.py again: it makes it again.")
 
     def __len__(self):
         return self.count
@@ -178,6 +195,14 @@ class Shards:
                     "image/filename": tf.io.FixedLenFeature([], tf.string)}
         return records.map(lambda serialized: tuple(tf.io.parse_single_example(serialized, features)[name]
                                                     for name in features))
+
+
+def intact(path):
+    """Whether a shard is there, with at least one record and every record's checksum right."""
+    try:
+        return sum(1 for _ in tf.data.TFRecordDataset(str(path))) > 0
+    except tf.errors.OpError:
+        return False
 
 
 class Generated:
@@ -284,7 +309,7 @@ class Images:
                 use_image_if_no_bounding_boxes=True)
             window = tf.concat([begin[:2], extent[:2]], 0)
         else:
-            extent = tf.cast(tf.cast(shape[:2], tf.float32) * CENTRE, tf.int32)
+            extent = tf.maximum(1, tf.cast(tf.cast(shape[:2], tf.float32) * CENTRE, tf.int32))
             window = tf.concat([(shape[:2] - extent) // 2, extent], 0)
         image = tf.image.decode_and_crop_jpeg(content, window, channels=3)
         image = tf.image.resize(image, (self.size, self.size)) / 255

@@ -159,6 +159,100 @@ def test_trees_that_cannot_be_used(tree, tmp_path):
         build.build(tree, tmp_path / "other", None, workers=1)
 
 
+# As people's images come
+
+def flatten(tree, folder):
+    """Moves the pictures of val/ into one folder; returns their names and classes."""
+    folder.mkdir(exist_ok=True)
+    return [(path.rename(folder / path.name).name, path.parent.name) for path in sorted(
+        (tree / "val").glob("n*/*.JPEG"))]
+
+
+def test_tiny_imagenet_as_it_is_downloaded(tree):
+    rows = flatten(tree, tree / "val" / "images")
+    for label in "n01", "n02", "n03":
+        (tree / "val" / label).rmdir()
+    (tree / "val" / "val_annotations.txt").write_text("".join(f"{name}\t{label}\t0\t0\t62\t57\n"
+                                                              for name, label in rows))
+    assert sorted(build.find_pictures(tree, "val")) == sorted((f"images/{name}", label) for name, label in rows)
+
+
+@pytest.mark.parametrize("line", ['"{name}","{label}"', "{name}\t{label}", "{name} {label}"])
+def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, line):
+    (tree / "train" / "n01").rename(tree / "train" / "tabby cat")
+    rows = [(f"my {name}", "tabby cat" if label == "n01" and " " not in line.strip() else label)
+            for name, label in flatten(tree, tree / "val")]
+    for name, _ in rows:
+        (tree / "val" / name.removeprefix("my ")).rename(tree / "val" / name)
+    (tmp_path / "list.csv").write_text("".join(line.format(name=name, label=label) + "\n" for name, label in rows),
+                                       encoding="utf-8-sig")
+    assert build.find_pictures(tree, "val", tmp_path / "list.csv") == sorted(rows)
+
+
+def test_a_list_that_is_of_no_use(tree, tmp_path):
+    (tmp_path / "list.txt").write_text("n01\n" * 12)
+    with pytest.raises(SystemExit, match="--val-labels is of no use"):
+        build.find_pictures(tree, "val", tmp_path / "list.txt")
+
+
+def test_a_name_that_is_no_utf_8(tree):
+    try:
+        (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(picture(0))
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    with pytest.raises(SystemExit, match="caf.*is no UTF-8"):
+        build.find_pictures(tree, "train")
+
+
+def test_pictures_of_other_kinds_and_sixteen_bits():
+    deep = io.BytesIO()
+    Image.fromarray(np.full((20, 20), 32768, np.uint16)).save(deep, "PNG")
+    assert abs(np.asarray(Image.open(io.BytesIO(build.as_rgb_jpeg(deep.getvalue()))), float) - 127.5).max() < 3
+    assert {".webp", ".bmp", ".tif", ".gif"} <= build.ENDINGS
+
+
+@pytest.mark.parametrize("random_crop", [False, True])
+def test_a_picture_one_pixel_high_can_be_trained_on(tmp_path, random_crop):
+    folder = tmp_path / "thin" / "train" / "n01"
+    folder.mkdir(parents=True)
+    for name, size in ("high", (1, 50)), ("wide", (50, 1)), ("dot", (1, 1)):
+        content = io.BytesIO()
+        Image.fromarray(np.full((size[1], size[0], 3), 255, np.uint8)).save(content, "JPEG")
+        (folder / f"{name}.jpg").write_bytes(content.getvalue())
+    build.build(tmp_path / "thin", tmp_path / "shards", None, workers=1)
+    train, _, _ = imagenet.load(asked(tmp_path / "shards"), random_crop=random_crop)
+    (images, _), = train.pipeline()
+    assert images.shape == (3, 75, 75, 3) and np.isfinite(images).all()
+
+
+def test_nothing_that_can_be_read(tmp_path):
+    (tmp_path / "bad" / "train" / "n01").mkdir(parents=True)
+    (tmp_path / "bad" / "train" / "n01" / "x.JPEG").write_bytes(b"Not found")
+    with pytest.raises(SystemExit, match="No picture in .*train can be read"):
+        build.build(tmp_path / "bad", tmp_path / "shards", None, workers=1)
+
+
+def test_a_damaged_shard_is_named_and_made_again(tree, tmp_path, capsys):
+    shards = tmp_path / "shards"
+    build.build(tree, shards, None, workers=1)
+    path = shards / "train-00001-of-00003"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    train, _, _ = imagenet.load(asked(shards))
+    hook, sys.excepthook = sys.excepthook, sys.__excepthook__
+    with pytest.raises(tensorflow.errors.DataLossError) as found:
+        list(train.pipeline())
+    hook(found.type, found.value, None)
+    assert f"The shard {path} is damaged" in capsys.readouterr().err
+    build.build(tree, shards, None, workers=1)
+    assert path.read_bytes() == whole
+    path.write_bytes(b"")
+    with pytest.raises(SystemExit, match="is empty"):
+        imagenet.load(asked(shards))
+    build.build(tree, shards, None, workers=1)
+    assert path.read_bytes() == whole
+
+
 # Feeding
 
 @pytest.fixture(scope="module")
