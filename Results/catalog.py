@@ -1,5 +1,6 @@
 """What is published: every run, its picture, and the paper's figures for it."""
 
+import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,11 +103,21 @@ def names():
 
 
 def file_of(name):
-    """The run's file, with its model or without; None where it is not there."""
-    return next((path for ending in (".h5", ".run.h5") if (path := ROOT / (name + ending)).exists()), None)
+    """The run's file, with its model or without; None where it is not there, or, which is said, damaged."""
+    path = next((path for ending in (".h5", ".run.h5") if (path := ROOT / (name + ending)).exists()), None)
+    return path if path and _read(path) else None
 
 
 def run_of(name):
     """The run, under the network's name of today: older files call the Mini networks small."""
-    run = record.read(file_of(name))
+    run = _read(file_of(name))
     return run | {"title": run["title"].replace("Small ", "Mini ")}
+
+
+@functools.cache
+def _read(path):
+    try:
+        return record.read(path)
+    except SystemExit as error:
+        print(f"{error}  It is left out.")
+        return None

@@ -95,6 +95,8 @@ def finding():
     lines = ["| network | test, true labels | train, random labels | test, random labels | minutes | script |",
              "| --- | ---: | ---: | ---: | ---: | --- |"]
     for network, names in catalog.PAIRS.items():
+        if not all(map(catalog.file_of, names)):
+            continue
         true, random = map(catalog.run_of, names)
         values = [f"**{100 * run[f'{split}_accuracy']:.1f}**"
                   + (f" ({run[f'paper_{split}']:.1f})" if "paper_train" in run else "")

@@ -52,6 +52,8 @@ def main():
     good = True
     kept = [path for row in catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.IMDB
             if (path := catalog.ROOT / (row.name + ".h5")).exists()]
+    if not kept and not options.models:
+        print("No model is here yet. Run a script, or name the models to evaluate.")
     for path in options.models or kept:
         stored = record.read(path)
         if stored["settings"]["dataset"] not in DATASETS or "history" not in stored:

@@ -18,6 +18,8 @@ def contrast(path):
     for axes, kind, title in zip(both, (0, 1), ("true labels", "random labels"), strict=True):
         ends = []
         for number, network in enumerate(networks):
+            if not catalog.file_of(catalog.PAIRS[network][kind]):
+                continue
             run = catalog.run_of(catalog.PAIRS[network][kind])
             train, test = (100 * run["history"][name] for name in ("accuracy", "val_accuracy"))
             epochs = np.arange(1, len(train) + 1)
@@ -45,7 +47,7 @@ def _missing(names):
 
 def table_1(path):
     """Draws the rows of Table 1, ours and the paper's accuracies as dots."""
-    rows = [catalog.run_of(row.name) for row in catalog.CIFAR10]
+    rows = [catalog.run_of(row.name) for row in catalog.CIFAR10 if catalog.file_of(row.name)]
     figure, axes = plt.subplots(figsize=(9, 7), layout="constrained")
     places = range(len(rows), 0, -1)
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
@@ -147,6 +149,8 @@ def figure_2b(path):
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for color, (label, name) in zip("C0 C1".split(), [("with batch norm", catalog.INCEPTION), (
             "without batch norm", catalog.INCEPTION + "_no_bn")], strict=True):
+        if not catalog.file_of(name):
+            continue
         run = catalog.run_of(name)
         accuracy = 100 * run["history"]["val_accuracy"]
         steps = np.arange(1, len(accuracy) + 1) * -(-_examples(run) // run["settings"]["batch_size"]) / 1000
@@ -163,6 +167,8 @@ def learned_first(path, noise=0.4):
     """Draws training accuracy on the examples with true and with wrong labels apart, and test accuracy."""
     runs = {network: catalog.run_of(name) for network in catalog.NOISE
             if catalog.file_of(name := catalog.with_noise(network, noise))}
+    if not runs:
+        return
     figure, panels = plt.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, layout="constrained")
     for axes, (network, run) in zip(np.atleast_1d(panels), runs.items(), strict=True):
         for name, color, label in [("accuracy_clean", "C2", "training, label true"),

@@ -47,7 +47,7 @@ def read(folder=None):
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
+    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10", "cifar-10-python.tar.gz")
     if folder is None:
         return _download()
     if (folder / FOLDER).is_dir():

@@ -17,20 +17,27 @@ EVALUATION_BATCH = 500  # examples at a time where no gradient is needed
 SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
-def find_folder(folder, entry, otherwise):
+def find_folder(folder, entry, otherwise, packed=None):
     """Finds the folder that a data set is read from: the one the user named, else `data` here or in the repository.
 
     Args:
         folder: path that the user named, or None.
         entry: file or folder that the data set is made of.
         otherwise: what else the user can do where the named folder does not exist, for the message.
+        packed: name of the archive that the entry comes in.
 
     Returns:
         pathlib.Path, or None where nothing was named and no `data` holds the entry.
     """
+    places = [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]
+    for place in places:
+        if (place / entry).exists():
+            return place
+        if packed and (place / packed).exists():
+            raise SystemExit(f"{place / packed} is still packed. Unpack it with tar -xzf '{place / packed}' -C '{place}', "
+                             "or give another folder with --data.")
     if folder is None:
-        nearby = [Path("data"), Path(__file__).resolve().parent.parent / "data"]
-        return next((place for place in nearby if (place / entry).exists()), None)
+        return None
     if not Path(folder).is_dir():
         raise SystemExit(f"The data folder {folder} {'is a file' if Path(folder).exists() else 'does not exist'}. Give "
                          f"the one that holds {entry} with --data, or {otherwise}.")

@@ -253,6 +253,20 @@ def test_missing_folder(tmp_path):
     assert "does not exist" in refused(tmp_path / "no such folder")
 
 
+def test_a_file_in_place_of_a_folder(tmp_path):
+    (tmp_path / "cifar.zip").write_bytes(b"")
+    assert "is a file" in refused(tmp_path / "cifar.zip")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_data_set_still_packed(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cifar-10-python.tar.gz").write_bytes(b"")
+    monkeypatch.setattr(data, "__file__", str(tmp_path / "common" / "data.py"))
+    assert "tar -xzf" in refused(tmp_path / "data" if named else None)
+
+
 def test_empty_folder(tmp_path):
     assert "data_batch_1 is missing" in refused(tmp_path)
 

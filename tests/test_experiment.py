@@ -276,6 +276,55 @@ def test_missing_output_folder(monkeypatch, tmp_path):
     assert "cannot be written to" in refused(monkeypatch, "--out", tmp_path / "nowhere")
 
 
+def test_a_name_too_long_for_files(monkeypatch, tmp_path):
+    assert "too long" in refused(monkeypatch, "--out", tmp_path, "--data", tmp_path / "x", "--learning-rate-decay",
+                                 "0." + "1" * 15, "--learning-rate", "0." + "1" * 15, "--label-noise",
+                                 "0." + "3" * 15, "--seed", "1234567891", "--limit", "10000000000000000000000000000",
+                                 "--epochs", "100000000000000000000000000000", "--batch-size", "1000000000000000000000")
+
+
+def test_tensorboard_folder_that_cannot_be(monkeypatch, tmp_path):
+    assert "cannot be made" in refused(monkeypatch, "--out", tmp_path, "--tensorboard", "/dev/null/x")
+
+
+def test_data_that_would_be_ignored(monkeypatch, tmp_path):
+    assert "Leave one of them out" in refused(monkeypatch, "--dataset", "synthetic", "--data", tmp_path)
+
+
+@pytest.mark.parametrize("noise, title", [("0", "MLP 1x512 on CIFAR-10, label noise 0 (label-noise-0.0)"),
+                                          ("0.5", "MLP 1x512 on CIFAR-10, label noise 0.5 (label-noise-0.5)"),
+                                          ("1", "MLP 1x512 on CIFAR-10, random labels")])
+def test_title_says_how_many_labels_are_random(monkeypatch, tmp_path, noise, title):
+    assert start(monkeypatch, "--out", tmp_path, "--label-noise", noise).title == title
+
+
+@pytest.mark.parametrize("backend", ["foo", "torch"])
+def test_a_backend_that_the_scripts_do_not_run_on(backend, tmp_path):
+    (tmp_path / "torch.py").write_text("")  # of PyTorch itself nothing is asked for
+    process = run(SCRIPT, "--help", env=os.environ | {"KERAS_BACKEND": backend})
+    assert "KERAS_BACKEND" in one_sentence(process)
+
+
+def test_settings_of_keras_for_other_work_do_not_change_the_network(tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({"image_data_format": "channels_first", "floatx": "float16",
+                                                     "epsilon": 0.1, "backend": "tensorflow"}))
+    says = ("from common import experiment; import keras; from keras import config; print(config.image_data_format(), "
+            "config.floatx(), config.epsilon(), config.dtype_policy().name, keras.layers.Conv2D(1, 1).data_format)")
+    process = subprocess.run([sys.executable, "-c", says], env=os.environ | {"KERAS_HOME": str(tmp_path)}, cwd=ROOT,
+                             capture_output=True, text=True)
+    assert process.stdout.split() == ["channels_last", "float32", "1e-07", "float32", "channels_last"], process.stderr
+
+
+def test_a_quiet_start_and_a_quiet_end(tmp_path):
+    """Nothing but ours on both streams, and Ctrl-C in the last evaluation is no traceback."""
+    script = tmp_path / "my_mlp.py"
+    script.write_text(SCRIPT.read_text().replace("run.save(model)", "import os, signal\n"
+                                                 "    os.kill(os.getpid(), signal.SIGINT)\n    run.save(model)"))
+    process = run(script, *QUICK, "--epochs", "1")
+    assert process.stderr.strip() == "Stopped. The same command resumes a training from its last whole epoch."
+    assert [line.split()[0] for line in process.stdout.splitlines()] == ["Synthetic", "Random", "epoch"]
+
+
 def test_read_only_output_folder(monkeypatch, tmp_path):
     tmp_path.chmod(0o555)
     read_only = "/proc" if os.access(tmp_path, os.W_OK) else tmp_path  # root may write anywhere but there
@@ -314,9 +363,11 @@ def test_a_checkpoint_of_other_settings(checkpointed):
     assert checkpointed.checkpoint.exists(), "it is the user's to discard"
 
 
-def test_more_epochs_go_on_from_the_checkpoint(checkpointed):
-    checkpointed.settings["epochs"] = 50
-    assert checkpointed._resume(small_model()) == 2
+def test_more_epochs_go_on_from_the_checkpoint_and_fewer_are_refused(checkpointed, monkeypatch, tmp_path):
+    more, fewer = (start(monkeypatch, "--out", tmp_path, "--epochs", count) for count in (500, 1))
+    assert more._resume(small_model()) == 2
+    with pytest.raises(SystemExit, match="is of 2 epochs, more than --epochs 1"):
+        fewer._resume(small_model())
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-30],
@@ -325,8 +376,9 @@ def test_more_epochs_go_on_from_the_checkpoint(checkpointed):
 def test_a_damaged_checkpoint(checkpointed, damage):
     content = damage(checkpointed.checkpoint.read_bytes())
     checkpointed.checkpoint.write_bytes(content)
-    with pytest.raises(SystemExit, match="damaged.*--fresh"):
+    with pytest.raises(SystemExit, match="damaged.*--fresh") as refusal:
         checkpointed._resume(small_model())
+    assert "pickle" not in str(refusal.value)
     assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"
 
 

@@ -85,6 +85,20 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
 
 
+def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeypatch, capsys):
+    for path in [*ROOT.glob("MLP1/*.h5"), *ROOT.glob("*/README.md"), ROOT / "README.md"]:
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    damaged = tmp_path / "MLP1" / "cifar10_keras_mlp_wd.h5"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    draw.main()
+    assert f"{damaged} holds no run" in capsys.readouterr().out
+    assert (tmp_path / "Results" / "MLP1_Cifar10.png").exists()
+    assert not (tmp_path / "Results" / "MLP1_Cifar10_wd.png").exists()
+
+
 def test_missing_runs_are_trained_as_a_user_would(tmp_path):
     assert all((ROOT / (name.split("--")[0] + ".py")).exists() for name in catalog.names())
     train, options = ROOT / "Results" / "train.py", ["MLP1/*noise-0.5", "--out", tmp_path, "--dataset", "synthetic"]
