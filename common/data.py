@@ -34,7 +34,7 @@ def find_folder(folder, entry, otherwise, packed=None):
         if (place / entry).exists():
             return place
         if packed and (place / packed).exists():
-            raise SystemExit(f"{place / packed} is still packed. Unpack it with tar -xzf '{place / packed}' -C '{place}', "
+            raise SystemExit(f"{place / packed} is packed. Unpack it with tar -xzf '{place / packed}' -C '{place}', "
                              "or give another folder with --data.")
     if folder is None:
         return None
