@@ -31,7 +31,11 @@ from common import record
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
+
+try:
+    from PIL import Image, UnidentifiedImageError
+except ImportError:
+    raise SystemExit("Images are read by Pillow. Run 'pip install pillow'.") from None
 
 ENDINGS = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 TINY_IMAGENET_LIST = "val_annotations.txt"

@@ -1,9 +1,13 @@
 """What is published: every committed .h5, the tables, the pictures."""
 
+import importlib.util
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import catalog
 import draw
@@ -11,6 +15,7 @@ import figures
 from common import record
 
 import benchmark
+import h5py
 import numpy as np
 import pytest
 from conftest import ROOT, every_script, run
@@ -22,21 +27,51 @@ TRAINED = catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.I
 PUBLISHED = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 
 LOAD = """
-import sys
+import json, sys
 import keras, numpy, h5py
-from common import layers
 for path in sys.argv[1:]:
     model = keras.models.load_model(path, compile=False)
     with h5py.File(path) as file:
         inputs, outputs = file["run/probe/inputs"][:], file["run/probe/outputs"][:]
     numpy.testing.assert_allclose(model.predict(inputs, verbose=0), outputs, rtol=1e-3, atol=1e-3, err_msg=path)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}, path
+print(keras.__version__, len(sys.argv) - 1)
 """
+# An environment with the oldest versions that pyproject.toml allows, where .ci/run has made one
+OLDEST = ROOT / ".oldest" / "bin" / "python"
 
 
-def test_published_models_predict_in_a_fresh_process_what_they_did():
-    process = subprocess.run([sys.executable, "-c", LOAD, *MODELS], capture_output=True, text=True)
+@pytest.mark.parametrize("backend, python", [("tensorflow", sys.executable), ("jax", sys.executable),
+                                             ("torch", sys.executable), ("tensorflow", OLDEST)],
+                         ids=["tensorflow", "jax", "torch", "oldest"])
+def test_published_models_predict_with_keras_alone_what_they_did(backend, python, tmp_path):
+    """In a fresh process, and in a folder without `common`; Alexnet's, which has a layer of its own, with that."""
+    if backend == "torch" and not importlib.util.find_spec("torch") or not Path(python).exists():
+        pytest.skip(f"{backend}, {python} is not here")
+    alexnet = [path for path in MODELS if path.parent.name == "Mini Alexnet"] * (backend != "torch")
+    code = {"": [path for path in MODELS if path.parent.name != "Mini Alexnet"]}
+    if python is not OLDEST and alexnet:
+        code["from common import layers"] = alexnet
+    for first, models in code.items():
+        process = subprocess.run([python, "-c", first + LOAD, *models], capture_output=True, text=True, cwd=tmp_path,
+                                 env=os.environ | {"KERAS_BACKEND": backend})
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.split()[-1] == str(len(models))
+
+
+@pytest.mark.skipif(not OLDEST.exists(), reason="no environment with the oldest versions is here")
+def test_a_script_runs_with_the_oldest_versions(tmp_path):
+    process = subprocess.run([OLDEST, ROOT / "MLP1" / "cifar10_keras_mlp_rand.py", "--dataset", "synthetic", "--epochs",
+                              "1", "--out", tmp_path], capture_output=True, text=True,
+                             env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert process.returncode == 0, process.stderr
+
+
+def test_models_are_saved_without_what_only_newer_versions_know():
+    for path in MODELS:
+        with h5py.File(path) as file:
+            config = json.loads(file.attrs["model_config"])
+        assert config == record.without_newer(config), path
 
 
 @PUBLISHED
