@@ -17,12 +17,13 @@ class Row(NamedTuple):
     Attributes:
         name: of the run's .h5 or .run.h5, without the ending, from the repository's folder.
         picture: in Results/, without the ending.
-        paper: training and test accuracy in %, as the table shows them; of Table 1 they are in the run's file.
+        paper: training and test accuracy in %, as the table shows them; of Table 1 they are in the run's file; empty
+            where the paper has none.
         results: what the names of the run's accuracies begin with, where there are two sets of them.
     """
     name: str
     picture: str
-    paper: tuple = ("-", "-")
+    paper: tuple = ()
     results: str = ""
 
 

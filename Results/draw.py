@@ -28,6 +28,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
 NETWORKS = {"Mini Inception": "Inception_Cifar10", "Mini Alexnet": "Alexnet_Cifar10", "MLP 3x512": "MLP3_Cifar10",
             "MLP 1x512": "MLP1_Cifar10", "LSTM": "LSTM_Imdb", "Inception v3": "Inception_v3"}
 
+SPLITS = "train", "test"
 SCRIPTS = catalog.ROOT  # where the scripts are, should the runs be drawn elsewhere
 sys.path.append(str(SCRIPTS / "MLP1"))
 
@@ -38,19 +39,20 @@ def table(rows):
     Args:
         rows: list of `catalog.Row`.
     """
-    lines = ["| run | train | paper | test | paper | minutes | files |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | --- |"]
-    for row in rows:
-        if catalog.file_of(row.name):
-            run = catalog.run_of(row.name)
-            paper = row.paper
-            if row in catalog.CIFAR10:
-                paper = [f"{run[f'paper_{split}']:.2f}" for split in ("train", "test")]
-            cells = [title(row), accuracy(run, row.results + "train"), paper[0], accuracy(run, row.results + "test"),
-                     paper[1], f"{run['seconds'] / 60:.1f}", links(row)]
-            lines.append("| " + " | ".join(cells) + " |")
+    lines = []
+    for row in filter(lambda row: catalog.file_of(row.name), rows):
+        run = catalog.run_of(row.name)
+        paper = [f"{run[f'paper_{split}']:.2f}" for split in SPLITS] if row in catalog.CIFAR10 else row.paper
+        cells = {"run": title(row)}
+        for split, value in zip(SPLITS, paper or (None, None), strict=True):
+            cells |= {split: accuracy(run, row.results + split)} | ({f"paper, {split}": value} if paper else {})
+        cells |= {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)}
+        if not lines:
+            lines = [cells.keys(), ["---" if name in ("run", "files") else "---:" for name in cells]]
+        lines.append(cells.values())
     missing = [f"[{row.name.split('/')[1]}](../{quote(row.name)}.py)" for row in rows if not catalog.file_of(row.name)]
-    return "\n".join(lines) + f"\n\nNot trained yet: {', '.join(missing)}." * bool(missing)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + (
+        f"\n\nNot trained yet: {', '.join(missing)}." * bool(missing))
 
 
 def title(row):
@@ -86,8 +88,8 @@ def gallery(pictures):
     cells = [f'<a href="{name}.png"><img src="{name}.png" width="270" alt="{name}"></a><br>{caption}'
              for name, caption in pictures.items()]
     cells += [""] * (-len(cells) % 3)
-    rows = [" | ".join(cells[first:first + 3]) for first in range(0, len(cells), 3)]
-    return "\n".join(["| | | |", "| :---: | :---: | :---: |", *(f"| {row} |" for row in rows)])
+    first, *others = [f"| {' | '.join(cells[number:number + 3])} |" for number in range(0, len(cells), 3)]
+    return "\n".join([first, "| :---: | :---: | :---: |", *others])
 
 
 def finding():

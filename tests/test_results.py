@@ -12,10 +12,11 @@ from pathlib import Path
 import catalog
 import draw
 import figures
-from common import record
+from common import cifar10, record
 
 import benchmark
 import h5py
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT, every_script, run
@@ -158,6 +159,18 @@ def test_links_lead_somewhere(readme):
     for link in (a or b for a, b in links):
         if not link.startswith("http"):
             assert (readme.parent / link.replace("%20", " ")).exists(), f"{readme}: {link}"
+
+
+@pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
+def test_the_readme_says_how_a_model_is_loaded_and_fed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    training, (images, labels) = cifar10.read(ROOT / "data")
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: (training, (images, labels)))
+    code, = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    made = {}
+    exec(code, made)
+    told = record.read(ROOT / "MLP1" / "cifar10_keras_mlp.h5")
+    assert np.mean(made["logits"].argmax(axis=1) == labels) == pytest.approx(told["test_accuracy"], abs=2e-4)
 
 
 @pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
