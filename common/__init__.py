@@ -36,9 +36,6 @@ def _import_keras():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-    if keras.backend.backend() not in BACKENDS:
-        raise SystemExit(f"These scripts run on {' or '.join(BACKENDS)}, and Keras is set to "
-                         f"{keras.backend.backend()}. Set KERAS_BACKEND={BACKENDS[0]}.")
     # What a user's ~/.keras/keras.json may have for other work would train another network here.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")

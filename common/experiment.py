@@ -17,7 +17,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from common import apart, progress, record, speed
+from common import BACKENDS, apart, progress, record, speed
 
 import keras
 import numpy as np
@@ -52,6 +52,9 @@ def start(script, dataset="cifar10", others=(), subset=None):
     Returns:
         A `Run`.
     """
+    if keras.backend.backend() not in BACKENDS:
+        raise SystemExit(f"These scripts run on {' or '.join(BACKENDS)}, and Keras is set to "
+                         f"{keras.backend.backend()}. Set KERAS_BACKEND={BACKENDS[0]}.")
     path, text = Path(script["__file__"]).absolute(), (script["__doc__"] or "").strip()
     constants = {name.lower(): value for name, value in script.items()
                  if name.isupper() and type(value) in (int, float, str) and name not in RESERVED}

@@ -4,6 +4,7 @@
     python tests/benchmark.py MLP1 MLP3      measures these again and leaves the others' figures as they were
     python tests/benchmark.py --table        puts what was measured into the READMEs
     python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
+    python tests/benchmark.py --gpu          JAX beside PyTorch on one GPU; TensorFlow need not be there
     python tests/benchmark.py --pipeline     how fast Inception v3 gets its pictures, and uses them up; some minutes
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
@@ -33,6 +34,7 @@ SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
            "LSTM": "LSTM/imdb_lstm.py"}
 # Pictures or reviews in a timed pass, which takes seconds
 EXAMPLES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 1280, "Mini Inception": 640, "LSTM": 1024}
+GPU_EXAMPLES = {"MLP1": 204800, "MLP3": 204800, "Mini Alexnet": 51200, "Mini Inception": 25600, "LSTM": 25600}
 PASSES = 3  # timed ones, after one that is not: the fastest counts
 OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
 JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
@@ -99,8 +101,8 @@ def measure_ours(network, precision):
     return seconds[1:]
 
 
-def measure_pytorch(network, precision, compiled):
-    """Seconds of every timed pass through the PyTorch peer."""
+def measure_pytorch(network, precision, compiled, device="cpu"):
+    """Seconds of every timed pass through the PyTorch peer, with all its inputs on the device."""
     import numpy as np
     import peers
     import torch
@@ -111,9 +113,9 @@ def measure_pytorch(network, precision, compiled):
     for index in range(len(train)):  # all at once would raise the peak memory
         rows = train.rows(index)
         inputs[rows] = train.inputs(rows)
-    epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs),
-                          torch.from_numpy(train.labels).long(), script.BATCH_SIZE, script.LEARNING_RATE, precision,
-                          compiled)
+    epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs).to(device),
+                          torch.from_numpy(train.labels).long().to(device), script.BATCH_SIZE, script.LEARNING_RATE,
+                          precision, compiled)
     epoch()
     seconds = []
     for _ in range(PASSES):
@@ -268,27 +270,78 @@ def fill_tables(folder=ROOT):
                         if name.startswith("torch") == of_torch) for of_torch in (False, True))
     draw.fill(folder / "README.md", "speed", f"On two cores Mini Alexnet trains {ours / theirs:.1f} times as fast as "
               "the fastest PyTorch version of the same network.")
+    gpus = [gpu_table(card, told) for card, told in measured.get("gpus", {}).items()]
+    draw.fill(folder / "tests" / "README.md", "gpu", "\n\n".join(gpus) or "On a GPU nothing has been measured yet.")
     if "pipeline" in measured:
         draw.fill(folder / "Inception v3" / "README.md", "pipeline", pipeline_table(measured["pipeline"]))
 
 
-def contend(network, contender, precision):
+def gpu_table(card, measured):
+    """Makes the Markdown table of what `tests/benchmark.py --gpu` measured on a card."""
+    lines = ["| network | ours | PyTorch | ratio |", "| --- | ---: | ---: | ---: |"]
+    for network, contenders in measured["medians"].items():
+        best = {}
+        for name, result in contenders.items():
+            of = "PyTorch" if name.startswith("torch") else "ours"
+            best[of] = max(best.get(of, (0, "")), (result["per_second"], name))
+        cells = [f"{best[of][0]:,.0f} ({best[of][1]})" for of in ("ours", "PyTorch")]
+        lines.append(f"| {network} | {' | '.join(cells)} | **{best['ours'][0] / best['PyTorch'][0]:.2f}** |")
+    versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items())
+    return "\n".join(lines) + f"\n\nPictures or reviews per second in training on one {card}; {versions}."
+
+
+def gpu_benchmark(networks, rounds):
+    """Measures JAX and PyTorch in turn on the GPU that is here.
+
+    Returns:
+        (name of the card, dict for Results/benchmark.json).
+
+    Raises:
+        SystemExit: where JAX sees no GPU.
+    """
+    find = "import jax; device = jax.devices()[0]; print(device.platform, device.device_kind, sep='/')"
+    platform, card = subprocess.run([sys.executable, "-c", find], capture_output=True, text=True,
+                                    check=True).stdout.strip().split("/", 1)
+    if platform != "gpu":
+        raise SystemExit("JAX sees no GPU here. Install jax[cuda12] on a machine that has one.")
+    results = {}
+    for _ in range(rounds):
+        for network in networks or SCRIPTS:
+            for contender, precision in JAX + PYTORCH:
+                result = contend(network, contender, precision, "cuda")
+                results.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
+                print(f"{network}, {contender} {precision}: {result['per_second']:,.0f} per second", flush=True)
+    from importlib.metadata import version
+    return card, {"medians": medians(results), "rounds": rounds,
+                  "versions": {name: version(name) for name in ("keras", "jax", "torch")}}
+
+
+def medians(measured):
+    """The medians of what was measured: network, then contender, then name of the figure."""
+    return {network: {contender: {name: round(statistics.median(result[name] for result in results), 1)
+                                  for name in results[0]} for contender, results in contenders.items()}
+            for network, contenders in measured.items()}
+
+
+def contend(network, contender, precision, device="cpu"):
     """Runs one contender in a process of its own; returns what it measured."""
     # Keras on the contender's own backend, so that PyTorch's process does not hold TensorFlow as well.
     environment = dict(os.environ, KERAS_BACKEND=contender.removesuffix("-compiled"), PYTHONPATH=str(ROOT))
-    process = subprocess.run([sys.executable, __file__, "--contend", network, contender, precision],
+    process = subprocess.run([sys.executable, __file__, "--contend", network, contender, precision, device],
                              env=environment, capture_output=True, text=True)
     if process.returncode:
         sys.exit(f"{network}, {contender} {precision} failed:\n{process.stderr}")
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def contestant(network, contender, precision):
+def contestant(network, contender, precision, device):
     """What the process of one contender prints."""
     if network == "peak":
         return {"gflops": measure_peak(precision)}
-    seconds = (measure_pytorch(network, precision, contender == "torch-compiled") if contender.startswith("torch")
-               else measure_ours(network, precision))
+    if device == "cuda":
+        EXAMPLES[network] = GPU_EXAMPLES[network]
+    seconds = (measure_pytorch(network, precision, contender == "torch-compiled", device)
+               if contender.startswith("torch") else measure_ours(network, precision))
     return {"per_second": EXAMPLES[network] / min(seconds),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
@@ -297,9 +350,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(SCRIPTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contend", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--contend", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
     parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its pictures")
+    parser.add_argument("--gpu", action="store_true", help="measure on one GPU, JAX beside PyTorch")
     parser.add_argument("--table", action="store_true", help="put what was measured into the READMEs")
     options = parser.parse_args()
     if options.table:
@@ -326,6 +380,14 @@ def main():
     if unknown:
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}")
 
+    if options.gpu:
+        card, measured = gpu_benchmark(options.networks, options.rounds)
+        told = json.loads(path.read_text())
+        told.setdefault("gpus", {})[card] = measured
+        path.write_text(json.dumps(told, indent=1) + "\n")
+        print(gpu_table(card, measured))
+        return
+
     measured = {}
     for turn in range(options.rounds):
         for network in ["peak", *(options.networks or SCRIPTS)]:
@@ -335,9 +397,6 @@ def main():
                 measured.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
                 print(f"round {turn + 1}, {network}, {contender} {precision}: "
                       + ", ".join(f"{name} {value:,.0f}" for name, value in result.items()), flush=True)
-    medians = {network: {contender: {name: round(statistics.median(result[name] for result in results), 1)
-                                     for name in results[0]} for contender, results in contenders.items()}
-               for network, contenders in measured.items()}
     from importlib.metadata import version
 
     from common import record, speed
@@ -346,10 +405,10 @@ def main():
             "defaults": {network: speed.resolve_precision(getattr(script_of(network), "PRECISION", "float32"))
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
-            "medians": medians}
+            "medians": medians(measured)}
     before = json.loads(path.read_text()) if path.exists() else {}
     if options.networks:
-        told["medians"] = before["medians"] | medians
+        told["medians"] = before["medians"] | told["medians"]
     path.write_text(json.dumps(before | told, indent=1) + "\n")
 
 

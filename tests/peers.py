@@ -126,12 +126,14 @@ def trainer(name, network, inputs, labels, batch_size, learning_rate, precision,
 
     Args:
         name: the network's name in NETWORKS.
-        inputs: float32 of shape (n, height, width, 3), or for the LSTM int32 of shape (n, words).
+        inputs: float32 of shape (n, height, width, 3), or for the LSTM int32 of shape (n, words); the network trains on
+            the device that they are on.
         labels: int64 of shape (n,).
         precision: "float32", or "bfloat16" for autocast.
         compiled: whether torch.compile translates the network.
     """
-    network = network.to(memory_format=torch.channels_last).train()
+    device = inputs.device
+    network = network.to(device, memory_format=torch.channels_last).train()
     weights = [p for p in network.parameters() if p.requires_grad]
     if name == "LSTM":
         optimizer = torch.optim.Adam(weights, learning_rate, eps=1e-7, fused=True)
@@ -141,11 +143,11 @@ def trainer(name, network, inputs, labels, batch_size, learning_rate, precision,
     forward = torch.compile(network) if compiled else network
 
     def epoch():
-        total = torch.zeros(())
-        order = torch.randperm(len(inputs))
+        total = torch.zeros((), device=device)
+        order = torch.randperm(len(inputs), device=device)
         for batch in order.split(batch_size):
             optimizer.zero_grad(set_to_none=True)
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 loss = functional.cross_entropy(forward(inputs[batch]).float(), labels[batch])
             loss.backward()
             optimizer.step()

@@ -47,5 +47,13 @@ def test_a_peer_has_our_parameters_and_our_loss(network):
     assert losses == pytest.approx(our_losses, rel=1e-3)
 
 
+def test_a_gpu_s_table_has_the_best_of_each_and_their_ratio():
+    speeds = {"jax float32": 50, "jax mixed_bfloat16": 90, "torch float32": 30, "torch-compiled bfloat16": 60}
+    table = benchmark.gpu_table("Card", {"versions": {"jax": "1"}, "medians": {"MLP1": {
+        name: {"per_second": value} for name, value in speeds.items()}}})
+    assert "| MLP1 | 90 (jax mixed_bfloat16) | 60 (torch-compiled bfloat16) | **1.50** |" in table
+    assert "Card; jax 1" in table
+
+
 if __name__ == "__main__":
     print(json.dumps(steps(sys.argv[1])))
