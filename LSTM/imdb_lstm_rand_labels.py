@@ -15,7 +15,7 @@ EPOCHS = 15                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-LABEL_NOISE = 1.0           # probability that a training label is drawn at random
+LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 
 
 def build_model():

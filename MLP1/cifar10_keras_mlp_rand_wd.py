@@ -13,7 +13,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-LABEL_NOISE = 1.0           # probability that a training label is replaced
+LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
 
 

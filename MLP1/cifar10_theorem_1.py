@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from keras import layers
 
-LABEL_NOISE = 1.0  # probability that a training label is replaced
+LABEL_NOISE = 1.0  # probability that a training label is redrawn from all classes; test labels stay true
 KINK = 0.25        # fraction of the way from an image to the next one after which c bends, below 0.5
 ZOOM = 12          # images in the right half of the picture
 

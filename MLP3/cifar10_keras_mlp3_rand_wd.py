@@ -14,7 +14,7 @@ BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
-LABEL_NOISE = 1.0           # probability that a training label is replaced
+LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
 
 

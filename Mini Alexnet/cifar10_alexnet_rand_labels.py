@@ -17,7 +17,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-LABEL_NOISE = 1.0           # probability that a training label is replaced
+LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 
 

@@ -14,7 +14,7 @@ EPOCHS = 30                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels are fitted much later
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-LABEL_NOISE = 1.0           # probability that a training label is replaced
+LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
 PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
 

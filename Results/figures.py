@@ -121,7 +121,7 @@ def _over_noise(path, title, ylabel, values, chance=False):
                       marker="o", color=f"C{color}", label=network)
             if chance:
                 axes.axhline(50 if network == "LSTM" else 90, color="grey", linestyle="--", linewidth=1)
-    axes.set(xlabel="label noise P" + _missing(absent), ylabel=ylabel)
+    axes.set(xlabel="label noise P: training labels redrawn with probability P" + _missing(absent), ylabel=ylabel)
     axes.set_title(title, fontsize=14)
     axes.set_ylim(0)
     axes.grid(alpha=0.3)
