@@ -88,8 +88,8 @@ def gallery(pictures):
     cells = [f'<a href="{name}.png"><img src="{name}.png" width="270" alt="{name}"></a><br>{caption}'
              for name, caption in pictures.items()]
     cells += [""] * (-len(cells) % 3)
-    first, *others = [f"| {' | '.join(cells[number:number + 3])} |" for number in range(0, len(cells), 3)]
-    return "\n".join([first, "| :---: | :---: | :---: |", *others])
+    lines = [f"| {' | '.join(cells[number:number + 3])} |" for number in range(0, len(cells), 3)]
+    return "\n".join([*lines[:1], "| :---: | :---: | :---: |", *lines[1:]]) if lines else "Not trained yet."
 
 
 def finding():

@@ -76,7 +76,8 @@ def _losses(path, title, curves):
              ylabel="training loss", xlim=(0, None), ylim=(0, None))
     axes.set_title(f"{title} (learning rate {rate})", fontsize=14)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if runs:
+        axes.legend()
     plot.save(figure, path)
 
 
@@ -125,7 +126,8 @@ def _over_noise(path, title, ylabel, values, chance=False):
     axes.set_title(title, fontsize=14)
     axes.set_ylim(0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     plot.save(figure, path)
 
 
@@ -159,7 +161,8 @@ def figure_2b(path):
     axes.set(xlabel="thousand steps", ylabel="test accuracy in %", xlim=(0, None))
     axes.set_title("Mini Inception, no other regularizer; shaded: up to the best so far", fontsize=12)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    if axes.lines:
+        axes.legend(loc="lower right")
     plot.save(figure, path)
 
 

@@ -95,7 +95,7 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     lost = tmp_path / "lost"
     lost.mkdir()
     first, second = start(script, "--out", lost, "--epochs", "12")
-    checkpoint = lost / ".my_imagenet--synthetic--limit-96--epochs-12.checkpoint.npz"
+    checkpoint = lost / ".my_imagenet--synthetic--limit-96.checkpoint.npz"
     while not checkpoint.exists():
         assert first.poll() is None and second.poll() is None, first.communicate()
         time.sleep(0.05)
