@@ -147,6 +147,9 @@ class Run:
             if not self._settled():
                 model.fit(train.pipeline(), validation_data=watched and watched.pipeline(), shuffle=False,
                           initial_epoch=first_epoch, epochs=self.epochs, callbacks=callbacks, verbose=0)
+        except BaseException:
+            print(flush=True)  # ends the line of an epoch that is not over
+            raise
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -256,13 +259,13 @@ class _Epochs(keras.callbacks.Callback):
     def on_test_batch_end(self, batch, logs=None):
         if self.run.interrupted:
             done = len(self.run.history.get("loss", []))
-            raise SystemExit(f"\nStopped after {done} of {self.run.epochs} epochs. Run the same command again to "
+            raise SystemExit(f"Stopped after {done} of {self.run.epochs} epochs. Run the same command again to "
                              "resume, or add --fresh to start from the first epoch.")
 
     def on_train_batch_end(self, batch, logs=None):
         self.on_test_batch_end(batch)
         if not math.isfinite(logs["loss"]):
-            raise SystemExit(f"\nThe loss has become {logs['loss']}: training has diverged. Nothing was saved. Try a "
+            raise SystemExit(f"The loss has become {logs['loss']}: training has diverged. Nothing was saved. Try a "
                              f"--learning-rate below {self.run.learning_rate:g}.")
 
     def on_epoch_end(self, epoch, logs=None):

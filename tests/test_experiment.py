@@ -106,6 +106,17 @@ def test_a_copy_without_a_docstring(monkeypatch, tmp_path):
     assert start(monkeypatch, "--out", tmp_path, __doc__=None).title == SCRIPT.stem
 
 
+def test_a_script_run_through_a_link_saves_beside_the_link(monkeypatch, tmp_path):
+    (tmp_path / "my_link.py").symlink_to(SCRIPT)
+    assert start(monkeypatch, __file__=str(tmp_path / "my_link.py")).stem == tmp_path / "my_link"
+
+
+def test_python_without_docstrings():
+    """TensorFlow of today cannot be imported so; where it can, the script runs."""
+    process = subprocess.run([sys.executable, "-OO", SCRIPT, "--help"], capture_output=True, text=True)
+    assert "--label-noise" in process.stdout or "Keras does not start" in one_sentence(process)
+
+
 def test_a_run_without_its_weights(tmp_path):
     process = run(SCRIPT, *QUICK, "--epochs", "2", "--no-weights", "--out", tmp_path)
     assert process.returncode == 0, process.stderr
