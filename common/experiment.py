@@ -152,6 +152,8 @@ class Run:
             raise
         finally:
             signal.signal(signal.SIGINT, before)
+        if len(self.history["loss"]) < self.epochs:
+            print(f"Stopped early: fitted, and the accuracies have stood still for {SETTLED_EPOCHS} epochs")
 
     def save(self, model):
         """Evaluates the trained model in float32 and writes it with its run to the .h5, and the picture beside it.
@@ -275,9 +277,7 @@ class _Epochs(keras.callbacks.Callback):
         for name, value in values.items():
             self.run.history.setdefault(name, []).append(value)
         self.run.write_checkpoint(self.model)
-        if self.run._settled():
-            print(f"Stopping early: fitted, and the accuracies have stood still for {SETTLED_EPOCHS} epochs")
-            self.model.stop_training = True
+        self.model.stop_training = self.run._settled()
 
 
 def _writes():
