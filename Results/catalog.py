@@ -61,6 +61,8 @@ CLOSED_FORM = [Row("MLP1/cifar10_theorem_1", "cifar10_theorem_1", ("100", "-")),
 IMDB = _rows(LSTM, "LSTM_Imdb", ["", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels",
                                  "_shuffled_words", "_random_words"])
 
+TRAINED = CIFAR10 + RANDOMNESS + REGULARIZED + IMDB  # each by its script as it stands
+
 # Trained on few and small images, and kept without their weights, which are 87 MB a file.  The paper's figures are for
 # all of ImageNet (Table 2), top-1 and in brackets top-5.
 INCEPTION_V3 = "Inception v3/imagenet_inception_v3"
@@ -97,7 +99,7 @@ def with_noise(network, noise):
 
 def names():
     """All runs that are trained, each once, the longest first."""
-    rows = [row.name for row in CIFAR10 + RANDOMNESS + REGULARIZED + IMDB]
+    rows = [row.name for row in TRAINED]
     swept = [with_noise(network, noise) for network, levels in NOISE.items() for noise in levels.tolist()]
     folders = ["Mini Inception", "LSTM", "Mini Alexnet", "MLP3", "MLP1"]
     return sorted(dict.fromkeys(rows + swept), key=lambda name: folders.index(name.split("/")[0]))

@@ -50,8 +50,7 @@ def main():
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
     options = parser.parse_args()
     good = True
-    kept = [path for row in catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.IMDB
-            if (path := catalog.ROOT / (row.name + ".h5")).exists()]
+    kept = [path for row in catalog.TRAINED if (path := catalog.ROOT / (row.name + ".h5")).exists()]
     if not kept and not options.models:
         print("No model is here yet. Run a script, or name the models to evaluate.")
     for path in options.models or kept:

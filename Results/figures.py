@@ -69,8 +69,9 @@ def _losses(path, title, curves):
     for number, label in enumerate(curves):
         if label in runs:
             run = runs[label]
-            loss, steps = run["history"]["loss"], -(-_examples(run) // run["settings"]["batch_size"])
-            axes.plot((np.arange(len(loss)) + 0.5) * steps / 1000, loss, color=f"C{number}", label=label, marker=".")
+            loss = run["history"]["loss"]
+            axes.plot((np.arange(len(loss)) + 0.5) * _steps_per_epoch(run) / 1000, loss, color=f"C{number}",
+                      label=label, marker=".")
     rate = " and ".join(sorted({f"{run['settings']['learning_rate']:g}" for run in runs.values()}))
     axes.set(xlabel="thousand steps" + _missing([label for label in curves if label not in runs]),
              ylabel="training loss", xlim=(0, None), ylim=(0, None))
@@ -81,8 +82,9 @@ def _losses(path, title, curves):
     plot.save(figure, path)
 
 
-def _examples(run):
-    return {"cifar10": 50_000, "imdb": 25_000}[run["settings"]["dataset"]]
+def _steps_per_epoch(run):
+    examples = {"cifar10": 50_000, "imdb": 25_000}[run["settings"]["dataset"]]
+    return -(-examples // run["settings"]["batch_size"])
 
 
 def figure_1a(path):
@@ -155,7 +157,7 @@ def figure_2b(path):
             continue
         run = catalog.run_of(name)
         accuracy = 100 * run["history"]["val_accuracy"]
-        steps = np.arange(1, len(accuracy) + 1) * -(-_examples(run) // run["settings"]["batch_size"]) / 1000
+        steps = np.arange(1, len(accuracy) + 1) * _steps_per_epoch(run) / 1000
         axes.plot(steps, accuracy, color=color, label=label)
         axes.fill_between(steps, accuracy, np.maximum.accumulate(accuracy), color=color, alpha=0.25)
     axes.set(xlabel="thousand steps", ylabel="test accuracy in %", xlim=(0, None))
@@ -172,8 +174,9 @@ def learned_first(path, noise=0.4):
             if catalog.file_of(name := catalog.with_noise(network, noise))}
     if not runs:
         return
-    figure, panels = plt.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, layout="constrained")
-    for axes, (network, run) in zip(np.atleast_1d(panels), runs.items(), strict=True):
+    figure, (panels,) = plt.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False,
+                                     layout="constrained")
+    for axes, (network, run) in zip(panels, runs.items(), strict=True):
         for name, color, label in [("accuracy_clean", "C2", "training, label true"),
                                    ("accuracy_wrong", "C3", "training, label wrong"),
                                    ("val_accuracy", plot.TEST, "test")]:
@@ -181,9 +184,9 @@ def learned_first(path, noise=0.4):
             axes.plot(range(1, len(values) + 1), values, color=color, label=label)
         axes.set(title=network, xlabel="epoch", ylim=(0, 103))
         axes.grid(alpha=0.3)
-    np.atleast_1d(panels)[0].set_ylabel("accuracy in %")
+    panels[0].set_ylabel("accuracy in %")
     figure.suptitle(f"Label noise {noise:g}" + _missing([network for network in catalog.NOISE if network not in runs]))
-    handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
+    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     plot.save(figure, path)
 

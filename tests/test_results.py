@@ -25,7 +25,6 @@ from conftest import ROOT, every_script, run
 FILES = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
 MODELS = [path for path in FILES if "history" in record.read(path) and ".run." not in path.name]
 RUNS = sorted(ROOT.glob("*/*.run.h5"))  # without their weights
-TRAINED = catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED + catalog.IMDB
 PUBLISHED = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 
 LOAD = """
@@ -113,12 +112,12 @@ def test_published_run_is_that_of_its_script(model):
 
 @PUBLISHED
 def test_the_picture_beside_a_script_is_the_one_in_results(model):
-    picture, = (row.picture for row in TRAINED if ROOT / (row.name + ".h5") == model)
+    picture, = (row.picture for row in catalog.TRAINED if ROOT / (row.name + ".h5") == model)
     assert model.with_suffix(".png").read_bytes() == (ROOT / "Results" / (picture + ".png")).read_bytes()
 
 
 def test_every_script_has_its_row():
-    assert {ROOT / (row.name + ".py") for row in TRAINED} == set(every_script())
+    assert {ROOT / (row.name + ".py") for row in catalog.TRAINED} == set(every_script())
 
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
