@@ -36,6 +36,8 @@ def random_filters(images, random):
 
 def features(images, filters):
     """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * FILTERS), each filter's eight in a row."""
+    if filters.shape[-1] > 256:  # The responses of more to a batch of images are a GB and more.
+        return np.hstack([features(images, half) for half in np.array_split(filters, 2, axis=-1)])
     responses = keras.ops.conv(images, filters)[:, :-1, :-1]  # 22 x 22: four quarters of 11 x 11
     parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), 11) for sign in (1, -1)]
     both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, FILTERS, 2)
@@ -64,19 +66,21 @@ if __name__ == "__main__":
     n, size = len(train.labels), 8 * FILTERS
     if size > n:
         raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
-    data.need_memory(24 * size**2, f"The solve for {size:,} features")
+    data.need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
     filters = random_filters(train.inputs(np.arange(min(20000, n))), random)
     gram, moments = np.zeros((size, size)), np.zeros((size, 10))
     for number, (images, labels) in enumerate(map(train.__getitem__, range(len(train))), 1):
         x = features(images, filters)
-        gram += x.T @ x
+        for rows in np.array_split(np.arange(size), 8):  # The lower half does, and x.T @ x crashes above 23,170 columns
+            gram[rows[0]:rows[-1] + 1, :rows[-1] + 1] += x[:, rows].T @ x[:, :rows[-1] + 1]  # (numpy issue 19685).
         moments += x.T @ np.eye(10)[labels]
         print(f"Features of batch {number} of {len(train)}", flush=True)
     counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), {}
     for count in counts:  # The parts' difference is linear in an image: singular, and 1e-8 for the smallest norm.
         for name, penalty in ("no penalty", 1e-8), ("L2 penalty", L2):
-            part = gram[:8 * count, :8 * count] + penalty * np.trace(gram) / size * np.eye(8 * count)
+            part = gram[:8 * count, :8 * count].copy()
+            part[np.diag_indices(8 * count)] += penalty * np.trace(gram) / size
             weights[name, count] = solve(part, moments[:8 * count])
     results = {"error": {"filters": counts}}
     for split, batches in ("train", train), ("test", test):

@@ -44,13 +44,13 @@ def find_folder(folder, entry, otherwise, packed=None):
     return Path(folder)
 
 
-def need_memory(needed, what):
+def need_memory(needed, what, fewer="images, with --limit"):
     """Stops where so many bytes are not free, before the work begins; does nothing where that cannot be told."""
     memory = Path("/proc/meminfo")
     free = int(re.search(r"MemAvailable: *(\d+)", memory.read_text())[1]) * 1024 if memory.exists() else math.inf
     if needed > free:
-        raise SystemExit(f"{what} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Take fewer "
-                         "images, with --limit.")
+        raise SystemExit(f"{what} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Take "
+                         f"fewer {fewer}.")
 
 
 @contextlib.contextmanager
