@@ -150,6 +150,8 @@ class Batches(keras.utils.PyDataset):
         wrong: bool of shape (n,), whether a label is wrong; None where that is not to be looked at apart.
     """
 
+    random_crop = False  # whether every epoch shows other parts of the examples
+
     def __init__(self, labels, batch_size, shuffle_seed=None, settings=None, wrong=None):
         super().__init__()
         self.labels, self.batch_size, self.shuffle_seed = labels, batch_size, shuffle_seed

@@ -136,7 +136,7 @@ class Run:
         callbacks.append(_Epochs(self, train))  # after what adds to an epoch's logs
         if _writes():
             callbacks.append(progress.Progress(self))
-        speed.speed_up(model)
+        fed, tested = speed.pipelines(model, train, watched)
         first_epoch = self._resume(model)
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
@@ -145,8 +145,8 @@ class Run:
         before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
         try:
             if not self._settled():
-                model.fit(train.pipeline(), validation_data=watched and watched.pipeline(), shuffle=False,
-                          initial_epoch=first_epoch, epochs=self.epochs, callbacks=callbacks, verbose=0)
+                model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=first_epoch, epochs=self.epochs,
+                          callbacks=callbacks, verbose=0)
         except BaseException:
             print(flush=True)  # ends the line of an epoch that is not over
             raise

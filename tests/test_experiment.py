@@ -1,5 +1,6 @@
 """Running a script: what a copy does, interruptions, and one clear sentence for every mistake."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -444,3 +445,37 @@ def test_a_model_learns_the_same_with_and_without_speed(options):
         weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
     assert np.isfinite(weights[0]).all() and (weights[0] != 0).any()
     np.testing.assert_array_equal(*weights)
+
+
+TWICE = """
+import runpy, sys
+from common import speed
+all_steps = speed._OnDevice.all_steps
+speed._OnDevice.all_steps = lambda *args: print("all steps in one go") or all_steps(*args)
+script, *options = sys.argv[1:]
+for folder in "plain", "device":
+    speed.on_gpu = lambda: folder == "device"
+    sys.argv = [script, *options, "--out", folder]
+    runpy.run_path(script, run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
+def test_an_epoch_that_lies_on_the_device_trains_the_same(tmp_path):
+    """With crops that change from epoch to epoch, and examples with true and with wrong labels looked at apart."""
+    script, folders = tmp_path / "crops.py", [tmp_path / "plain", tmp_path / "device"]
+    script.write_text(SCRIPT.read_text().replace(
+        "cifar10.load(run)", "cifar10.load(run, random_crop=True)"))
+    for folder in folders:
+        folder.mkdir()
+    options = ["--dataset", "synthetic", "--limit", "300", "--label-noise", "0.5", "--epochs", "3"]
+    process = subprocess.run([sys.executable, "-c", TWICE, script, *options], cwd=tmp_path, capture_output=True,
+                             text=True, env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)})
+    assert process.returncode == 0 and process.stdout.count("all steps in one go") == 2, process.stderr
+    runs = [next(folder.glob("*.h5")) for folder in folders]
+    weights = [keras.models.load_model(path).get_weights() for path in runs]
+    for plain, on_device in zip(*weights, strict=True):
+        np.testing.assert_allclose(plain, on_device, atol=1e-6)
+    plain, on_device = (record.read(path)["history"] for path in runs)
+    for name in set(plain) - {"seconds"}:
+        np.testing.assert_allclose(plain[name], on_device[name], rtol=1e-5, err_msg=name)
