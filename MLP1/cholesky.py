@@ -38,3 +38,16 @@ def solve(k, y, rows=2000):
     for block, inverse in zip(blocks[::-1], inverses[::-1], strict=True):  # L^T alpha = beta
         alpha[block] = inverse.T @ (alpha[block] - k[block.stop:, block].T @ alpha[block.stop:])
     return alpha
+
+
+def add_products(k, x):
+    """Adds x^T x to the lower half of k, in strips: x.T @ x crashes above 23,170 columns (numpy issue 19685).
+
+    Args:
+        k: of shape (n, n).
+        x: of shape (examples, n).
+    """
+    for columns in np.array_split(np.arange(len(k)), 8):
+        if len(columns):
+            end = columns[-1] + 1
+            k[columns[0]:end, :end] += x[:, columns].T @ x[:, :end]

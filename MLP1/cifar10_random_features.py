@@ -7,7 +7,7 @@ Paper: section 5 (after Coates and Ng, 2012): 32,000 filters, test error 17 %, w
 
 import time
 
-from cholesky import solve
+from cholesky import add_products, solve
 from common import cifar10, data, experiment, plot
 
 import keras
@@ -46,17 +46,15 @@ def features(images, filters):
 
 def draw(run, path):
     """Draws the errors over the number of filters, with and without the penalty, beside the paper's test errors."""
-    figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    (figure, axes), error = plt.subplots(figsize=(8, 4.2), layout="constrained"), run["error"]
     for name, color, paper in ("no penalty", "C0", 17), ("L2 penalty", "C1", 15):
         for split, line in ("test", "o-"), ("train", "o--"):
-            axes.plot(run["error"]["filters"], 100 * run["error"][f"{name}, {split}"], line, color=color,
-                      label=f"{name}, {split}")
+            axes.plot(error["filters"], 100 * error[f"{name}, {split}"], line, color=color, label=f"{name}, {split}")
         axes.axhline(paper, color=color, linestyle=":", label=f"paper, {name}, test, 32,000 filters: {paper} %")
-    axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None), xticks=run["error"]["filters"],
-             xticklabels=run["error"]["filters"])
+    axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None), title=run["title"],
+             xticks=error["filters"], xticklabels=error["filters"])
     axes.minorticks_off()
     axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle(run["title"], fontsize=14)
     plot.save(figure, path)
 
 
@@ -72,23 +70,21 @@ if __name__ == "__main__":
     gram, moments = np.zeros((size, size)), np.zeros((size, 10))
     for number, (images, labels) in enumerate(map(train.__getitem__, range(len(train))), 1):
         x = features(images, filters)
-        for rows in np.array_split(np.arange(size), 8):  # The lower half does, and x.T @ x crashes above 23,170 columns
-            gram[rows[0]:rows[-1] + 1, :rows[-1] + 1] += x[:, rows].T @ x[:, :rows[-1] + 1]  # (numpy issue 19685).
+        add_products(gram, x)
         moments += x.T @ np.eye(10)[labels]
         print(f"Features of batch {number} of {len(train)}", flush=True)
-    counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), {}
+    counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), []
+    diagonal, squares = np.einsum("ii->i", gram), np.diag(gram).copy()  # the first is a view
     for count in counts:  # The parts' difference is linear in an image: singular, and 1e-8 for the smallest norm.
-        for name, penalty in ("no penalty", 1e-8), ("L2 penalty", L2):
-            part = gram[:8 * count, :8 * count].copy()
-            part[np.diag_indices(8 * count)] += penalty * np.trace(gram) / size
-            weights[name, count] = solve(part, moments[:8 * count])
+        for penalty in 1e-8, L2:
+            diagonal[:] = squares + penalty * squares.mean()
+            weights.append(solve(gram[:8 * count, :8 * count].copy(), moments[:8 * count]))
     results = {"error": {"filters": counts}}
     for split, batches in ("train", train), ("test", test):
-        wrong = sum(np.array([(x[:, :len(w)] @ w).argmax(axis=1) != labels for w in weights.values()]).sum(axis=1)
+        wrong = sum(np.array([(x[:, :len(w)] @ w).argmax(axis=1) != labels for w in weights]).sum(axis=1)
                     for x, labels in ((features(images, filters), labels)
                                       for images, labels in map(batches.__getitem__, range(len(batches)))))
-        errors = dict(zip(weights, wrong / len(batches.labels), strict=True))
-        for name in "no penalty", "L2 penalty":
-            results["error"][f"{name}, {split}"] = np.array([errors[name, count] for count in counts])
-        results[f"{split}_accuracy"] = 1 - errors["L2 penalty", FILTERS]
+        errors = wrong.reshape(-1, 2).T / len(batches.labels)
+        results["error"] |= {f"no penalty, {split}": errors[0], f"L2 penalty, {split}": errors[1]}
+        results[f"{split}_accuracy"] = 1 - errors[1, -1]
     run.write(results | {"seconds": time.perf_counter() - began}, draw)

@@ -23,7 +23,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
-           "cifar10_random_features": "Section 5: random convolutional features"}
+           "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
 # And of the networks' runs
 NETWORKS = {"Mini Inception": "Inception_Cifar10", "Mini Alexnet": "Alexnet_Cifar10", "MLP 3x512": "MLP3_Cifar10",
             "MLP 1x512": "MLP1_Cifar10", "LSTM": "LSTM_Imdb", "Inception v3": "Inception_v3"}
@@ -57,8 +57,10 @@ def table(rows):
 
 def title(row):
     """What a row is called in tables and in the gallery."""
-    words = catalog.run_of(row.name)["title"].replace(" on CIFAR-10", "").replace(" on IMDB", "").split(" (")[0]
-    return words + ", random labels" * (row.results == "random_")
+    run = catalog.run_of(row.name)
+    words = run["title"].replace(" on CIFAR-10", "").replace(" on IMDB", "").split(" (")[0]
+    filters = run["settings"].get("filters", 0)
+    return words + ", random labels" * (row.results == "random_") + f", {filters:,} filters" * bool(filters)
 
 
 def accuracy(run, name):
@@ -129,7 +131,7 @@ def main():
                 shutil.copyfile(drawn, catalog.ROOT / (row.name + ".png"))
     for row in dict.fromkeys(row._replace(paper=(), results="") for row in rows if row in catalog.CLOSED_FORM):
         drawn = catalog.ROOT / (row.name + ".png")
-        runpy.run_path(str(SCRIPTS / (row.name + ".py")))["draw"](catalog.run_of(row.name), drawn)
+        runpy.run_path(str(SCRIPTS / (row.name.split("--")[0] + ".py")))["draw"](catalog.run_of(row.name), drawn)
         shutil.copyfile(drawn, results / (row.picture + ".png"))
     for name, draw in figures.ALL.items():
         draw(results / (name + ".png"))
