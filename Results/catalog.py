@@ -56,7 +56,8 @@ REGULARIZED = [
 CLOSED_FORM = [Row("MLP1/cifar10_theorem_1", "cifar10_theorem_1", ("100", "-")),
                Row("MLP1/cifar10_gaussian_kernel", "cifar10_gaussian_kernel", ("100", "54")),
                Row("MLP1/cifar10_gaussian_kernel", "cifar10_gaussian_kernel", ("100", "-"), "random_"),
-               Row("MLP1/cifar10_random_features", "cifar10_random_features", ("-", "85"))]
+               Row("MLP1/cifar10_random_features", "cifar10_random_features", ("-", "85")),
+               Row("MLP1/cifar10_random_features--filters-4000", "cifar10_random_features_4000", ("-", "85"))]
 
 IMDB = _rows(LSTM, "LSTM_Imdb", ["", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels",
                                  "_shuffled_words", "_random_words"])
