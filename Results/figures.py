@@ -183,6 +183,7 @@ def learned_first(path, noise=0.4):
             values = 100 * run["history"][name]
             axes.plot(range(1, len(values) + 1), values, color=color, label=label)
         axes.set(title=network, xlabel="epoch", ylim=(0, 103))
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("accuracy in %")
     figure.suptitle(f"Label noise {noise:g}" + _missing([network for network in catalog.NOISE if network not in runs]))

@@ -80,6 +80,8 @@ def test_the_kernel_on_mnist(tmp_path):
 def test_too_little_memory_is_said_before_the_work():
     with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
         data.need_memory(1e18, "The kernel")
+    with pytest.raises(SystemExit, match="Take fewer filters, with --filters"):
+        data.need_memory(1e18, "The solve", "filters, with --filters")
 
 
 def test_random_features(tmp_path):
