@@ -236,7 +236,8 @@ class Run:
             raise SystemExit(f"The checkpoint {self.checkpoint} is of {done} epochs, more than --epochs {self.epochs}. "
                              f"Give {done} or more. {way_out}")
         self.history = history
-        print(f"Resuming: {done} epochs are done, continuing with epoch {done + 1} of {self.epochs}")
+        print(f"Resuming: {done} epochs are done" + f", continuing with epoch {done + 1} of {self.epochs}" * (
+            done < self.epochs))
         return done
 
     def _settled(self):
