@@ -141,7 +141,7 @@ def image_pipeline(batches, images, mean, deviation):
     """The same for images that stay as they are from epoch to epoch, gathered and standardized by TensorFlow.
 
     Args:
-        batches: the `data.Batches`; its labels, order and batch_size are read, the order anew in every epoch.
+        batches: the `data.Batches`; its labels are read once, its rows anew in every epoch.
         images: uint8 of shape (n, height, width, 3).
         mean, deviation: float32, by which each image / 255 is standardized, of shape (n, 1, 1, 1).
     """
@@ -149,18 +149,14 @@ def image_pipeline(batches, images, mean, deviation):
 
     images, mean, deviation, labels = map(tf.constant, (images, mean, deviation, batches.labels))
 
-    def gather(rows):
+    def batch(index):
+        rows = tf.ensure_shape(tf.numpy_function(batches.rows, [index], tf.int64), (None,))
         scaled = tf.cast(tf.gather(images, rows), tf.float32) * tf.constant(1 / 255, tf.float32)
         return (scaled - tf.gather(mean, rows)) / tf.gather(deviation, rows), tf.gather(labels, rows)
 
-    def rows_of_batches(order):
-        size = batches.batch_size
-        return tf.data.Dataset.range(len(batches)).map(lambda index: order[index * size:(index + 1) * size])
-
-    orders = tf.data.Dataset.from_generator(lambda: [batches.order], output_signature=tf.TensorSpec((None,), tf.int64))
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
-    gathered = orders.flat_map(rows_of_batches).map(gather).prefetch(4).with_options(options)
+    gathered = tf.data.Dataset.range(len(batches)).map(batch).prefetch(4).with_options(options)
     return without_autotune(gathered, len(batches))
 
 
