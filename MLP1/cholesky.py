@@ -4,8 +4,10 @@ import time
 
 import numpy as np
 
+ROWS = 2000  # of a block
 
-def solve(k, y, rows=2000):
+
+def solve(k, y, rows=ROWS):
     """Solves K alpha = y, blocks of so many rows at a time, in the place of K, and says how long it will take.
 
     Args:
@@ -18,8 +20,7 @@ def solve(k, y, rows=2000):
     Raises:
         SystemExit: where K is not positive definite in its precision, as when two examples are all but equal.
     """
-    blocks = [slice(first, min(first + rows, len(k))) for first in range(0, len(k), rows)]
-    inverses, began = [], time.perf_counter()
+    blocks, inverses, began = _blocks(len(k), rows), [], time.perf_counter()
     for number, block in enumerate(blocks, 1):
         try:
             inverses.append(np.linalg.inv(np.linalg.cholesky(k[block, block])))
@@ -41,13 +42,15 @@ def solve(k, y, rows=2000):
 
 
 def add_products(k, x):
-    """Adds x^T x to the lower half of k, in strips: x.T @ x crashes above 23,170 columns (numpy issue 19685).
+    """Adds x^T x to the lower half of k, in blocks: x.T @ x crashes above 23,170 columns (numpy issue 19685).
 
     Args:
         k: of shape (n, n).
         x: of shape (examples, n).
     """
-    for columns in np.array_split(np.arange(len(k)), 8):
-        if len(columns):
-            end = columns[-1] + 1
-            k[columns[0]:end, :end] += x[:, columns].T @ x[:, :end]
+    for block in _blocks(len(k), ROWS):
+        k[block, :block.stop] += x[:, block].T @ x[:, :block.stop]
+
+
+def _blocks(n, rows):
+    return [slice(first, min(first + rows, n)) for first in range(0, n, rows)]

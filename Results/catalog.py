@@ -26,6 +26,11 @@ class Row(NamedTuple):
     paper: tuple = ()
     results: str = ""
 
+    @property
+    def script(self):
+        """The script of the run, from the repository's folder."""
+        return self.name.split("--")[0] + ".py"
+
 
 def _rows(stem, picture, variants):
     return [Row(stem + variant, picture + ("_rand_labels" if variant == "_rand" else variant)) for variant in variants]

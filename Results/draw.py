@@ -50,7 +50,7 @@ def table(rows):
         if not lines:
             lines = [cells.keys(), ["---" if name in ("run", "files") else "---:" for name in cells]]
         lines.append(cells.values())
-    missing = [f"[{row.name.split('/')[1]}](../{quote(row.name)}.py)" for row in rows if not catalog.file_of(row.name)]
+    missing = [f"[{row.name.split('/')[1]}](../{quote(row.script)})" for row in rows if not catalog.file_of(row.name)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + (
         f"\n\nNot trained yet: {', '.join(missing)}." * bool(missing))
 
@@ -74,7 +74,7 @@ def accuracy(run, name):
 def links(row, picture=True):
     """Links from Results/ to a row's script, model or run, and picture."""
     file = catalog.file_of(row.name)
-    paths = {"script": f"../{row.name.split('--')[0]}.py",
+    paths = {"script": f"../{row.script}",
              "run" if file.name.endswith(".run.h5") else "model": f"../{file.relative_to(catalog.ROOT)}"}
     if picture:
         paths["picture"] = f"{row.picture}.png"
@@ -131,7 +131,7 @@ def main():
                 shutil.copyfile(drawn, catalog.ROOT / (row.name + ".png"))
     for row in dict.fromkeys(row._replace(paper=(), results="") for row in rows if row in catalog.CLOSED_FORM):
         drawn = catalog.ROOT / (row.name + ".png")
-        runpy.run_path(str(SCRIPTS / (row.name.split("--")[0] + ".py")))["draw"](catalog.run_of(row.name), drawn)
+        runpy.run_path(str(SCRIPTS / row.script))["draw"](catalog.run_of(row.name), drawn)
         shutil.copyfile(drawn, results / (row.picture + ".png"))
     for name, draw in figures.ALL.items():
         draw(results / (name + ".png"))

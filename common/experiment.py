@@ -136,8 +136,8 @@ class Run:
         callbacks.append(_Epochs(self, train))  # after what adds to an epoch's logs
         if _writes():
             callbacks.append(progress.Progress(self))
-        fed, tested = speed.pipelines(model, train, watched)
         first_epoch = self._resume(model)
+        fed, tested = speed.pipelines(model, train, watched)
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(self.tensorboard / self.stem.name))
         # Ctrl-C is noted and acted on between steps: raised just anywhere, it can get lost in a callback that Python

@@ -464,8 +464,7 @@ for folder in "plain", "device":
 def test_an_epoch_that_lies_on_the_device_trains_the_same(tmp_path):
     """With crops that change from epoch to epoch, and examples with true and with wrong labels looked at apart."""
     script, folders = tmp_path / "crops.py", [tmp_path / "plain", tmp_path / "device"]
-    script.write_text(SCRIPT.read_text().replace(
-        "cifar10.load(run)", "cifar10.load(run, random_crop=True)"))
+    script.write_text(SCRIPT.read_text().replace("cifar10.load(run)", "cifar10.load(run, random_crop=True)"))
     for folder in folders:
         folder.mkdir()
     options = ["--dataset", "synthetic", "--limit", "300", "--label-noise", "0.5", "--epochs", "3"]
