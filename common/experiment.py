@@ -24,6 +24,7 @@ import numpy as np
 
 LONGEST = 200        # bytes of a name, before what is added to it; file systems allow 255
 SETTLED_EPOCHS = 10  # that a fitted network must stand still before training stops early
+KEEP_AFTER = 1       # second from one checkpoint to the next, at least: a short epoch is over sooner than its checkpoint
 
 # The order of settings in the names of files; a script's other constants follow in the script's order.
 FIRST = "dataset", "limit", "epochs", "batch_size", "learning_rate", "seed", "precision"
@@ -119,7 +120,7 @@ class Run:
     def __init__(self, stem, checkpoint, title, settings, paper, options):
         self.stem, self.checkpoint, self.title, self.settings, self.paper = stem, checkpoint, title, settings, paper
         vars(self).update({"label_noise": 0, "learning_rate_decay": 1, "batch_size": 500} | options)
-        self.history, self.interrupted = {}, False
+        self.history, self.interrupted, self.kept = {}, False, 0  # kept: epochs that the checkpoint holds
 
     def fit(self, model, train, test):
         """Trains the model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
@@ -145,8 +146,10 @@ class Run:
         before = signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
         try:
             if not self._settled():
+                # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
                 model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=first_epoch, epochs=self.epochs,
-                          callbacks=callbacks, verbose=0)
+                          steps_per_epoch=len(fed), validation_steps=tested and len(tested), callbacks=callbacks,
+                          verbose=0)
         except BaseException:
             print(flush=True)  # ends the line of an epoch that is not over
             raise
@@ -206,6 +209,7 @@ class Run:
             arrays = {f"variable_{k}": np.asarray(variable) for k, variable in enumerate(_state(model))}
             with record.replacing(self.checkpoint) as part:
                 np.savez(part, fingerprint=self._fingerprint(model), history=json.dumps(self.history), **arrays)
+        self.kept = len(self.history["loss"])
 
     def _fingerprint(self, model):
         """What a checkpoint must agree in to be resumed from: all but the number of epochs."""
@@ -235,7 +239,7 @@ class Run:
         if done > self.epochs:
             raise SystemExit(f"The checkpoint {self.checkpoint} is of {done} epochs, more than --epochs {self.epochs}. "
                              f"Give {done} or more. {way_out}")
-        self.history = history
+        self.history, self.kept = history, done
         print(f"Resuming: {done} epochs are done" + f", continuing with epoch {done + 1} of {self.epochs}" * (
             done < self.epochs))
         return done
@@ -254,6 +258,9 @@ class _Epochs(keras.callbacks.Callback):
         super().__init__()
         self.run, self.train = run, train
 
+    def on_train_begin(self, logs=None):
+        self.written = time.perf_counter()
+
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
         self.train.set_epoch(epoch)
@@ -261,9 +268,8 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch, logs=None):
         if self.run.interrupted:
-            done = len(self.run.history.get("loss", []))
-            raise SystemExit(f"Stopped after {done} of {self.run.epochs} epochs. Run the same command again to "
-                             "resume, or add --fresh to start from the first epoch.")
+            raise SystemExit(f"Stopped after {self.run.kept} of {self.run.epochs} epochs. Run the same command again "
+                             "to resume, or add --fresh to start from the first epoch.")
 
     def on_train_batch_end(self, batch, logs=None):
         self.on_test_batch_end(batch)
@@ -277,8 +283,11 @@ class _Epochs(keras.callbacks.Callback):
         values["seconds"] = time.perf_counter() - self.began
         for name, value in values.items():
             self.run.history.setdefault(name, []).append(value)
-        self.run.write_checkpoint(self.model)
         self.model.stop_training = self.run._settled()
+        over = self.model.stop_training or epoch + 1 == self.run.epochs
+        if over or time.perf_counter() - self.written > KEEP_AFTER:
+            self.run.write_checkpoint(self.model)
+            self.written = time.perf_counter()
 
 
 def _writes():
