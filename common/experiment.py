@@ -24,7 +24,7 @@ import numpy as np
 
 LONGEST = 200        # bytes of a name, before what is added to it; file systems allow 255
 SETTLED_EPOCHS = 10  # that a fitted network must stand still before training stops early
-KEEP_AFTER = 1       # second from one checkpoint to the next, at least: a short epoch is over sooner than its checkpoint
+KEEP_AFTER = 1       # second from one checkpoint to the next, at least; after short epochs it would take too long
 
 # The order of settings in the names of files; a script's other constants follow in the script's order.
 FIRST = "dataset", "limit", "epochs", "batch_size", "learning_rate", "seed", "precision"

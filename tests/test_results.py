@@ -166,6 +166,21 @@ def test_a_run_that_fails_is_named(tmp_path, monkeypatch, capsys):
     assert refusal.value.code is True and "rand_wd: FAILED" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")
+def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
+    meet = ("import os, pathlib, time; here = pathlib.Path('{}'); here.write_text(str(os.sched_getaffinity(0)))\n"
+            "while len(list(here.parent.glob('*.cores'))) < 2: time.sleep(0.01)")
+    monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*_wd", "--out", str(tmp_path), "--at-once", "2"])
+    monkeypatch.setattr(train, "command", lambda name: [sys.executable, "-c", meet.format(
+        tmp_path / f"{name.split('/')[1]}.cores")])
+    before = os.sched_getaffinity(0)
+    with pytest.raises(SystemExit) as end:
+        train.main()
+    assert end.value.code is False and os.sched_getaffinity(0) == before
+    one, other = (eval(path.read_text()) for path in tmp_path.glob("*.cores"))
+    assert one and other and not one & other and one | other == before
+
+
 def test_epochs_to_fit_are_interpolated():
     fitted = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
     assert figures.epochs_to_fit(fitted) == pytest.approx(2.5)
