@@ -16,7 +16,7 @@ from common import plot, record
 FIGURES = {"True_and_random_labels": "The finding: the same networks, true and random labels",
            "Table_1": "Table 1: all nineteen rows, ours and the paper's",
            "Figure_1a": "Figure 1 (a): five kinds of randomness, all fitted",
-           "Figure_1b": "Figure 1 (b): the more labels are random, the longer it takes",
+           "Figure_1b": "Figure 1 (b): random labels take longer to fit; on images, the longer the more there are",
            "Figure_1c": "Figure 1 (c): and the less is right on new images",
            "Learned_first": "The true labels are learned first, the wrong ones memorized later",
            "Figure_2b": "Figure 2 (b): early stopping and batch norm",
