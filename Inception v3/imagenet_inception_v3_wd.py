@@ -5,6 +5,7 @@ Paper: Table 2, true labels, no data augmentation, no dropout, weight decay.
 """
 
 import imagenet
+from common import experiment
 from inception import rebuilt
 
 import keras
@@ -16,7 +17,7 @@ EPOCHS = 100                # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.05        # of the first epoch
 LEARNING_RATE_DECAY = 0.97  # factor after every epoch: 0.94 after every two, as Szegedy et al. (2016), section 8
-PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 WEIGHT_DECAY = 4e-5         # L2 penalty on every kernel
 IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 
@@ -32,12 +33,14 @@ def build_model(image_size=IMAGE_SIZE, classes=1000):
 
 if __name__ == "__main__":
     run = imagenet.start(globals())
-    train, test, classes = imagenet.load(run)
+    keras.config.set_dtype_policy(PRECISION)
+    train, test, classes = imagenet.load(run, BATCH_SIZE, IMAGE_SIZE)
     model = build_model(IMAGE_SIZE, classes)
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

@@ -5,7 +5,8 @@ of the LSTM.
 Paper: the rows of Table 2 with dropout, for text.
 """
 
-from common import experiment, imdb
+import imdb
+from common import experiment
 
 import keras
 from keras import layers
@@ -31,12 +32,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
-    train, test = imdb.load(run)
+    train, test = imdb.load(run, BATCH_SIZE)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

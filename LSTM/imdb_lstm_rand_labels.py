@@ -6,7 +6,8 @@ Paper: Figure 1, "random labels", and the "fitting random labels" rows of Table 
 Figure 1 (b) and (c).
 """
 
-from common import experiment, imdb
+import imdb
+from common import experiment, label_noise
 
 import keras
 from keras import layers
@@ -30,12 +31,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
-    train, test = imdb.load(run)
+    train, test = imdb.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=["accuracy", *label_noise.metrics(train)],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

@@ -4,7 +4,8 @@ Every review, training and test, is replaced by as many random words, drawn once
 Paper: Figure 1, "Gaussian" (images of noise like the real ones in mean and variance), for text.
 """
 
-from common import experiment, imdb
+import imdb
+from common import experiment
 
 import keras
 from keras import layers
@@ -32,12 +33,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
-    train, test = imdb.load(run, transform=random_words)
+    train, test = imdb.load(run, BATCH_SIZE, transform=random_words)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

@@ -4,7 +4,8 @@ The words of each review, training and test, stand in an order drawn at random, 
 Paper: Figure 1, "random pixels" (each image's pixels in an order of its own), for text.
 """
 
-from common import experiment, imdb
+import imdb
+from common import experiment
 
 import keras
 from keras import layers
@@ -32,12 +33,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
-    train, test = imdb.load(run, transform=shuffled_words)
+    train, test = imdb.load(run, BATCH_SIZE, transform=shuffled_words)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

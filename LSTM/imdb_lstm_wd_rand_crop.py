@@ -4,7 +4,8 @@ The baseline with both regularizers: an L2 penalty, and a random window of every
 Paper: the rows of Table 1 with random crop and weight decay, for text.
 """
 
-from common import experiment, imdb
+import imdb
+from common import experiment
 
 import keras
 from keras import layers
@@ -29,12 +30,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
-    train, test = imdb.load(run, random_crop=True)
+    train, test = imdb.load(run, BATCH_SIZE, random_crop=True)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

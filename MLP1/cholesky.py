@@ -1,10 +1,25 @@
 """Cholesky's decomposition of a matrix that fills most of the memory, for the scripts here that solve in one step."""
 
+import math
+import re
 import time
+from pathlib import Path
+
+from common import say
 
 import numpy as np
 
 ROWS = 2000  # of a block
+
+
+def need_memory(needed, what, fewer="images, with --limit"):
+    """Stops where so many bytes are not free, before the work begins; does nothing where that cannot be told."""
+    memory = Path("/proc/meminfo")
+    free = (int(re.search(r"MemAvailable: *(\d+)", memory.read_text(encoding="utf-8"))[1]) * 1024
+            if memory.exists() else math.inf)
+    if needed > free:
+        raise SystemExit(f"{what} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Take "
+                         f"fewer {fewer}.")
 
 
 def solve(k, y, rows=ROWS):
@@ -32,7 +47,7 @@ def solve(k, y, rows=ROWS):
         for column in blocks[number:]:
             k[column.start:, column] -= k[column.start:, block] @ k[column, block].T
         left = (time.perf_counter() - began) / (1 - (1 - number / len(blocks))**3) * (1 - number / len(blocks))**3
-        print(f"Decomposed {block.stop:,} of {len(k):,} rows, about {left / 60:.1f} minutes left", flush=True)
+        say(f"Decomposed {block.stop:,} of {len(k):,} rows, about {left / 60:.1f} minutes left")
     alpha = y.astype(k.dtype)
     for block, inverse in zip(blocks, inverses, strict=True):  # L beta = y
         alpha[block] = inverse @ (alpha[block] - k[block, :block.start] @ alpha[:block.start])

@@ -8,11 +8,10 @@ Paper: section 5, Gaussian kernel on pixels: train 100 %, test error 46 %; with 
 
 import time
 
-from cholesky import solve
-from common import cifar10, data, experiment, plot, record
+from cholesky import need_memory, solve
+from common import cifar10, data, experiment, label_noise, plot, record, say
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 
 PAPER = (100.0, 54.0)  # accuracy in %, train and test
@@ -34,7 +33,8 @@ def kernel(x, z, s):
 def load(run):
     """(rows of pixels, labels, images) of the training and test set: CIFAR-10 standardized, MNIST's pixels / 255."""
     if run.dataset != "mnist":
-        return [(part.whole()[0].reshape(len(part.labels), -1), part.labels, part.images) for part in cifar10.load(run)]
+        return [(part.whole()[0].reshape(len(part.labels), -1), part.labels, part.images)
+                for part in cifar10.load(run, data.EVALUATION_BATCH)]
     folder = data.find_folder(run.data, "mnist.npz", "leave --data out to download MNIST")
     with data.reading(folder / "mnist.npz" if folder else "MNIST", "MNIST data set", "Put Keras' mnist.npz there"):
         parts = np.load(folder / "mnist.npz") if folder else dict(zip(
@@ -47,7 +47,7 @@ def load(run):
 
 def draw(run, path):
     """Draws the four accuracies as bars."""
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = plot.subplots(figsize=(7, 4.2))
     for place, (name, color) in enumerate((("train", plot.TRAIN), ("test", plot.TEST))):
         heights = [100 * run[f"{labels}{name}_accuracy"] for labels in ("", "random_")]
         axes.bar_label(axes.bar(np.arange(2) + 0.4 * place, heights, 0.38, label=name, color=color), fmt="%.2f")
@@ -56,26 +56,25 @@ def draw(run, path):
             axes.plot([0.4 * place - 0.19, 0.4 * place + 0.19], 2 * [paper], "k:", label=f"paper, {name}: {paper:g} %")
     axes.set(xticks=[0.2, 1.2], xticklabels=["true labels", "random labels"], ylabel="accuracy in %", ylim=(0, 110))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
+    plot.heading(figure, run["title"], record.accuracies(run))
     plot.save(figure, path)
 
 
 if __name__ == "__main__":
-    run = experiment.start(globals(), others=("mnist",),
-                           subset=lambda options: "mnist" if options["dataset"] == "mnist" else None)
+    run = experiment.start(globals(), others=("mnist",))
     (x, labels, images), (test_x, test_labels, _) = load(run)
     began, n = time.perf_counter(), len(x)
-    data.need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images")
-    random_labels = data.corrupt_labels(labels, images, 1, run.seed)
+    need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images")
+    random_labels = label_noise.corrupt_labels(labels, images, 1, run.seed)
     s = BANDWIDTH * np.sqrt(np.median(distances(x[:BLOCK], x[-BLOCK:])))
     k = np.empty((n, n), np.float32)
     for first in range(0, n, BLOCK):
         k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
-        print(f"Kernel of {min(first + BLOCK, n):,} of {n:,} images", flush=True)
+        say(f"Kernel of {min(first + BLOCK, n):,} of {n:,} images")
     alpha = solve(k, np.eye(10)[np.stack([labels, random_labels], axis=1)].reshape(n, 20), BLOCK)
     results = {"seconds": time.perf_counter() - began, "width": s}
     for split, rows, true in ("train", x, np.stack([labels, random_labels])), ("test", test_x, test_labels):
-        print(f"Evaluating on the {split} images", flush=True)
+        say(f"Evaluating on the {split} images")
         scores = np.concatenate([kernel(rows[k:k + BLOCK], x, s) @ alpha for k in range(0, len(rows), BLOCK)])
         right = scores.reshape(-1, 2, 10).argmax(axis=2).T == true
         results[f"{split}_accuracy"], results[f"random_{split}_accuracy"] = right.mean(axis=1)

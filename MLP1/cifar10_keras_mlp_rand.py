@@ -5,7 +5,7 @@ learn, and still the network fits them.  The test labels stay true, so its test 
 Paper: Table 1, "MLP 1x512", random labels.
 """
 
-from common import cifar10, experiment
+from common import cifar10, experiment, label_noise
 
 import keras
 from keras import layers
@@ -31,12 +31,13 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run)
+    train, test = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=["accuracy", *label_noise.metrics(train)],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

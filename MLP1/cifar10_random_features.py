@@ -7,11 +7,10 @@ Paper: section 5 (after Coates and Ng, 2012): 32,000 filters, test error 17 %, w
 
 import time
 
-from cholesky import add_products, solve
-from common import cifar10, data, experiment, plot
+from cholesky import add_products, need_memory, solve
+from common import cifar10, data, experiment, plot, say
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 
 FILTERS = 1000    # patches; each gives eight features
@@ -46,13 +45,14 @@ def features(images, filters):
 
 def draw(run, path):
     """Draws the errors over the number of filters, with and without the penalty, beside the paper's test errors."""
-    (figure, axes), error = plt.subplots(figsize=(8, 4.2), layout="constrained"), run["error"]
+    (figure, axes), error = plot.subplots(figsize=(8, 4.2)), run["error"]
     for name, color, paper in ("no penalty", "C0", 17), ("L2 penalty", "C1", 15):
         for split, line in ("test", "o-"), ("train", "o--"):
             axes.plot(error["filters"], 100 * error[f"{name}, {split}"], line, color=color, label=f"{name}, {split}")
         axes.axhline(paper, color=color, linestyle=":", label=f"paper, {name}, test, 32,000 filters: {paper} %")
-    axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None), title=run["title"],
+    axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None),
              xticks=error["filters"], xticklabels=error["filters"])
+    axes.set_title(run["title"], parse_math=False)
     axes.minorticks_off()
     axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     plot.save(figure, path)
@@ -60,11 +60,11 @@ def draw(run, path):
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = (batches.for_evaluation() for batches in cifar10.load(run))
+    train, test = (batches.for_evaluation() for batches in cifar10.load(run, data.EVALUATION_BATCH))
     n, size = len(train.labels), 8 * FILTERS
     if size > n:
         raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
-    data.need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
+    need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
     filters = random_filters(train.inputs(np.arange(min(20000, n))), random)
     gram, moments = np.zeros((size, size)), np.zeros((size, 10))
@@ -72,7 +72,7 @@ if __name__ == "__main__":
         x = features(images, filters)
         add_products(gram, x)
         moments += x.T @ np.eye(10)[labels]
-        print(f"Features of batch {number} of {len(train)}", flush=True)
+        say(f"Features of batch {number} of {len(train)}")
     counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), []
     diagonal, squares = np.einsum("ii->i", gram), np.diag(gram).copy()  # the first is a view
     for count in counts:  # The parts' difference is linear in an image: singular, and 1e-8 for the smallest norm.

@@ -8,10 +8,9 @@ Paper: section 4 and appendix C, Theorem 1.
 
 import time
 
-from common import cifar10, experiment, plot, record
+from common import cifar10, data, experiment, plot, record, say
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 from keras import layers
 
@@ -51,7 +50,7 @@ def build_model(a, b, w):
 def draw(run, path):
     """Draws c over <a, x>: through all training labels, and through a few, beside the test images between them."""
     row, part = run["row"], run["part"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    figure, (left, right) = plot.subplots(1, 2)
     left.plot(row["z"], row["y"], ",", alpha=0.3)
     left.set(xlabel="<a, x>", ylabel="label", title=f"the labels of {len(row['z']):,} images: c goes through all")
     right.plot(part["line"], part["c"], label="c")
@@ -59,13 +58,13 @@ def draw(run, path):
     right.plot(part["test_z"], part["test_y"], "x", color="C1", label="test image, its true label")
     right.set(xlabel="<a, x>", title=f"{len(part['z'])} of them")
     right.legend(fontsize=9)
-    figure.suptitle(f"{run['title']}\n{record.accuracies(run)}", fontsize=14)
+    plot.heading(figure, run["title"], record.accuracies(run))
     plot.save(figure, path)
 
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run)
+    train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
     began = time.perf_counter()
     a = np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
     (x, labels), (test_x, test_labels) = train.whole(), test.whole()
@@ -74,12 +73,12 @@ if __name__ == "__main__":
     if not np.diff(z[order]).all():
         raise SystemExit("Two images lie at the same place along a, where c has one value only. Give another --seed.")
     b, w = fit(z[order], labels[order].astype("float64"))
-    print(f"Solved for {len(z):,} images, {2 * len(z) + len(a):,} weights, in {time.perf_counter() - began:.1f} s")
+    say(f"Solved for {len(z):,} images, {2 * len(z) + len(a):,} weights, in {time.perf_counter() - began:.1f} s")
     model = build_model(a, b, w)
     results = {"weights": 2 * len(z) + len(a), "seconds": time.perf_counter() - began}
     for name, images, true in ("train", x, labels), ("test", test_x, test_labels):
-        print(f"Evaluating c on the {name} images")
-        c = model.predict(images, batch_size=500, verbose=0)[:, 0]
+        say(f"Evaluating c on the {name} images")
+        c = model.predict(images, batch_size=data.EVALUATION_BATCH, verbose=0)[:, 0]
         results[f"{name}_accuracy"] = np.mean(np.clip(np.rint(c), 0, 9) == true)
     few = order[len(z) // 2:len(z) // 2 + ZOOM]
     line = np.sort(np.concatenate([z[few], b[len(z) // 2:len(z) // 2 + ZOOM][1:]]))

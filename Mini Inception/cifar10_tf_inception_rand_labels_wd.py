@@ -4,8 +4,8 @@ Random labels with an L2 penalty on the weights.
 Paper: appendix, random labels with regularizers, "Inception", weight decay: 100 % of the training labels.
 """
 
-from common import cifar10, experiment
-from common.speed import BatchNormalization
+from common import cifar10, experiment, label_noise
+from common.layers import BatchNormalization
 
 import keras
 from keras import layers
@@ -16,7 +16,7 @@ LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels a
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
-PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 
 def build_model():
@@ -53,12 +53,14 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run)
+    keras.config.set_dtype_policy(PRECISION)
+    train, test = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=["accuracy", *label_noise.metrics(train)],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

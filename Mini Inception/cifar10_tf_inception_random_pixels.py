@@ -4,8 +4,8 @@ Each image, training and test, has its pixels moved by a random permutation of i
 Paper: Figure 1, "random pixels".
 """
 
-from common import cifar10, data, experiment
-from common.speed import BatchNormalization
+from common import cifar10, experiment, label_noise
+from common.layers import BatchNormalization
 
 import keras
 import numpy as np
@@ -15,13 +15,14 @@ EPOCHS = 20                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch, as with random labels, to compare how soon each is fitted
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 
 def random_pixels(images, seed):
     """The pixels of every image in another order; a pixel keeps its three colors."""
     pixels = images.reshape(len(images), -1, 3)
-    return np.stack([data.random_state(image, seed).permutation(image) for image in pixels]).reshape(images.shape)
+    pixels = np.stack([label_noise.random_state(image, seed).permutation(image) for image in pixels])
+    return pixels.reshape(images.shape)
 
 
 def build_model():
@@ -56,12 +57,14 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run, transform=random_pixels)
+    keras.config.set_dtype_policy(PRECISION)
+    train, test = cifar10.load(run, BATCH_SIZE, transform=random_pixels)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

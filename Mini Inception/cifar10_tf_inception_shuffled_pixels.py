@@ -6,7 +6,7 @@ Paper: Figure 1, "shuffled pixels".
 """
 
 from common import cifar10, experiment
-from common.speed import BatchNormalization
+from common.layers import BatchNormalization
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ EPOCHS = 20                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch, as with random labels, to compare how soon each is fitted
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 
 def shuffled_pixels(images, seed):
@@ -57,12 +57,14 @@ def build_model():
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run, transform=shuffled_pixels)
+    keras.config.set_dtype_policy(PRECISION)
+    train, test = cifar10.load(run, BATCH_SIZE, transform=shuffled_pixels)
     model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
     run.save(model)

@@ -1,6 +1,7 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-from common import data, speed
+from common import data
+from common import label_noise as noise
 
 import keras
 import numpy as np
@@ -10,27 +11,31 @@ CLASSES = 10
 SIDE = 28  # of the window that the networks see, in pixels
 
 
-def load(run, random_crop=False, transform=None):
+def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     """Loads the images of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are read.
+        run: an `experiment.Run`; its dataset, data, limit and seed are read.
+        batch_size: images in a step of training.
+        label_noise: probability that a training label is redrawn from all classes.
         random_crop: train on a random window of every image, drawn in each epoch, instead of the central one.
         transform: function of (images, seed) that replaces the central windows, training and test, once and for all
-            epochs; uint8 of shape (n, 28, 28, 3), and what it returns has the same shape.
+            epochs; it takes uint8 of shape (n, 28, 28, 3) and returns the same.
 
     Returns:
         (training, test), two `Images`.
     """
     if run.dataset == "synthetic":
         data.announce_synthetic("images", "CIFAR-10")
-    training, (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
-    images, labels, wrong = data.training_part(run, *training, CLASSES)
-    settings = {"random_crop": random_crop}
+    (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
+    count = data.limited(run, len(images))
+    images = images[:count]
+    labels, mislabeled = noise.apply(labels[:count], images, label_noise, run.seed, CLASSES)
+    settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
         settings["transform"] = transform.__name__
-    return (Images(images, labels, run.batch_size, random_crop, run.seed, settings, wrong),
+    return (Images(images, labels, batch_size, random_crop, run.seed, settings, mislabeled),
             Images(test_images, test_labels, data.EVALUATION_BATCH))
 
 
@@ -82,29 +87,30 @@ class Images(data.Batches):
     Args:
         images: uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each.
         random_crop: a random window of every image instead of the central one.
-        labels, batch_size, shuffle_seed, settings, wrong: as `data.Batches` takes them.
+        labels, batch_size, shuffle_seed, settings, mislabeled: as `data.Batches` takes them.
     """
 
+    side = SIDE  # of the windows
+    means = None  # and deviations: of the window of each image that the epoch shows, float32 of shape (n, 1, 1, 1)
+
     def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
-                 wrong=None):
-        self.images, self.random_crop = images, random_crop
-        self.windows = _windows(images) if random_crop else central(images)[:, None, None]
-        super().__init__(labels, batch_size, shuffle_seed, settings, wrong)
+                 mislabeled=None):
+        self.images, self.random_crop = images if random_crop else central(images), random_crop
+        super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
 
     def draw_crops(self, random):
-        count, tops, lefts = self.windows.shape[:3]
+        if self.means is not None and len(self.means) == len(self.labels) and not self.random_crop:
+            return  # the windows never change
+        windows = _windows(self.images)[:len(self.labels)]
+        count, tops, lefts = windows.shape[:3]
         self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
+        blocks = (slice(first, first + data.EVALUATION_BATCH) for first in range(0, count, data.EVALUATION_BATCH))
+        self.means, self.deviations = np.concatenate([
+            _statistics(windows[np.arange(count)[block], self.tops[block], self.lefts[block]]) for block in blocks], 1)
 
     def inputs(self, rows):
-        return standardize(self.windows[rows, self.tops[rows], self.lefts[rows]])
-
-    def pipeline(self):
-        if self.random_crop or keras.backend.backend() != "tensorflow":
-            return super().pipeline()
-        windows = self.windows[:, 0, 0]
-        statistics = [_statistics(windows[first:first + data.EVALUATION_BATCH])
-                      for first in range(0, len(windows), data.EVALUATION_BATCH)]
-        return speed.image_pipeline(self, windows, *np.concatenate(statistics, axis=1))
+        windows = _windows(self.images)[rows, self.tops[rows], self.lefts[rows]]
+        return (windows * np.float32(1 / 255) - self.means[rows]) / self.deviations[rows]
 
     def whole(self):
         """All inputs, in order, and their labels, for what is solved in one step."""

@@ -1,4 +1,4 @@
-"""Layers that Keras does not have.  Import this module before loading a model that contains them."""
+"""Layers that Keras does not have or computes slowly.  Import this before loading a model of Mini Alexnet."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ class LocalResponseNormalization(layers.Layer):
     """
 
     def build(self, input_shape):
-        # The sums over neighbouring channels are a product with a banded matrix, which runs at full speed everywhere.
+        # The sums over neighboring channels are a product with a banded matrix, which runs at full speed everywhere.
         channel = np.arange(input_shape[-1])
         self.band = 0.001 / 9 * (abs(channel[:, None] - channel) <= 4)
 
@@ -25,3 +25,27 @@ class LocalResponseNormalization(layers.Layer):
         squares = ops.reshape(ops.square(x), (-1, x.shape[-1]))
         sums = 1 + ops.reshape(ops.matmul(squares, ops.cast(self.band, x.dtype)), ops.shape(x))
         return x * ops.rsqrt(sums * ops.sqrt(sums))  # sums ** -0.75, far faster than a power
+
+
+class BatchNormalization(layers.BatchNormalization):
+    """Keras' batch normalization, computed on TensorFlow by its fused kernel, in half the time of a training step.
+
+    It is left unregistered on purpose: a saved model then names just "BatchNormalization", which Keras loads as its own
+    layer, without this module.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/fused_batch_norm
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        ones = tf.ones_like(self.moving_mean)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma if self.scale else ones, offset=self.beta, mean=self.moving_mean,
+            variance=self.moving_variance, epsilon=self.epsilon, is_training=bool(training), exponential_avg_factor=1.0)
+        if training:
+            for moving, now in (self.moving_mean, mean), (self.moving_variance, variance):
+                moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        return outputs

@@ -2,15 +2,24 @@
 
 import textwrap
 
-import matplotlib
+from common import record
+
+import matplotlib.style
 import numpy as np
-
-matplotlib.use("Agg")  # draws into files, on machines without a screen too
-from common import record  # noqa: E402
-
-import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.figure import Figure
 
 TRAIN, TEST = "tab:blue", "tab:orange"
+
+
+def style():
+    """A context in which pictures have Matplotlib's own style, whatever the user's matplotlibrc says."""
+    return matplotlib.style.context("default")
+
+
+def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):
+    """As matplotlib.pyplot.subplots, for a figure that is written to a file and never shown."""
+    figure = Figure(figsize=figsize, layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def curves(run, path):
@@ -20,15 +29,16 @@ def curves(run, path):
         run: dict as of `record.read`.
         path: pathlib.Path of the .png; it is whole or absent.
     """
-    history = run["history"]
+    history, accuracy = run["history"], record.accuracy_name(run["history"])
     epochs = range(1, len(history["loss"]) + 1)
     marker = "o" if len(epochs) == 1 else None
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    figure, (left, right) = subplots(1, 2)
 
     for prefix, name, color in ("", "train", TRAIN), ("val_", "test", TEST):
+        style = {"color": color, "marker": marker, "label": name}
+        if f"{prefix}{accuracy}" in history:
+            left.plot(epochs, 100 * np.asarray(history[prefix + accuracy]), **style)
         if prefix + "loss" in history:
-            style = {"color": color, "marker": marker, "label": name}
-            left.plot(epochs, 100 * np.asarray(history[prefix + "accuracy"]), **style)
             right.plot(epochs, history[prefix + "loss"], **style)
     if "paper_train" in run:
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
@@ -42,15 +52,20 @@ def curves(run, path):
 
     for axes in left, right:
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=11)
+        if axes.lines:
+            axes.legend(fontsize=11)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    title = textwrap.fill(run["title"], 95, break_on_hyphens=False)  # about the width of the picture
-    figure.suptitle(f"{title}\n{record.accuracies(run) or f'after {len(epochs)} epochs'}", fontsize=14)
+    heading(figure, run["title"], record.accuracies(run) or f"after {len(epochs)} epochs")
     save(figure, path)
+
+
+def heading(figure, title, line):
+    """Puts a title, as it is written, and a line on what came out above a figure."""
+    title = textwrap.fill(title, 95, break_on_hyphens=False)  # about the width of the picture
+    figure.suptitle(f"{title}\n{line}", fontsize=14, parse_math=False)
 
 
 def save(figure, path):
     """Writes a figure as a .png that is whole or absent, and the same bytes for the same figure."""
     with record.replacing(path) as part:
         figure.savefig(part, dpi=100, metadata={"Software": None})
-    plt.close(figure)

@@ -1,14 +1,18 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
-    run                    attributes: title, settings, versions, machine (JSON); paper_train, paper_test (%);
-                           train_accuracy, train_loss, test_accuracy, test_loss of the final weights; seconds;
-                           with a thousand classes also train_top_5, test_top_5; without a test set none of it
+    run                    attributes: title; settings, training, versions, machine (JSON); seconds; for the final
+                           weights train_accuracy, train_loss, test_accuracy, test_loss, or whatever else the script's
+                           metrics are called (Inception v3: also train_top_5, test_top_5), without test_* where there
+                           is no test set; paper_train, paper_test (%) where the paper has figures for these settings
     run/history/<name>     one value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test
-                           set), learning_rate, seconds
+                           set), learning_rate, seconds; with label noise between 0 and 1 accuracy_clean and
+                           accuracy_mislabeled (accuracy_wrong in older files)
     run/probe/inputs       a few random inputs, and
     run/probe/outputs      the model's outputs for them: a check that it was loaded as it was saved
 
-A .run.h5 holds the same without the model and the probe.
+`training` is the optimizer with its schedule, the loss and the callbacks.  Scripts that solve for their weights store
+other attributes and groups: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).  A
+.run.h5 holds the same without the model and the probe.
 """
 
 import contextlib
@@ -16,19 +20,18 @@ import json
 import logging
 import os
 import platform
+import time
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 
-JSON = ("settings", "versions", "machine")
+JSON = ("settings", "training", "versions", "machine")
 # What newer versions of Keras write into a model's configuration, with the value at which it does nothing
 NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
          "renorm_momentum": 0.99}
-ROOM = 2**20  # bytes, more than all but the weights takes
-
-# Keras calls .h5 a legacy format at every save.  It is what people here load, and tested.
-logging.getLogger("absl").setLevel(logging.ERROR)
+HEADROOM = 2**20  # bytes; more than everything but the weights takes
 
 
 @contextlib.contextmanager
@@ -38,15 +41,20 @@ def replacing(path):
     Whatever happens before the end of the block, a kill included, leaves the earlier file as it was.  Two processes
     that write the same file at once do not mix: the later one's is there in the end.
     """
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield part
-        with open(part, "rb") as written:
+        with open(part, "rb+") as written:  # Windows synchronizes only what is open for writing
             os.fsync(written.fileno())
-        os.replace(part, path)
+        try:
+            os.replace(part, path)
+        except PermissionError:  # on Windows, while another program has the file open
+            time.sleep(2)
+            os.replace(part, path)
     except OSError as error:
         raise SystemExit(f"{path} could not be written ({error.strerror or error}). Whatever was there is untouched; "
-                         "make room or give another folder with --out, then run the same command again.") from None
+                         "make room, close it elsewhere, or give another folder with --out, then run the same command "
+                         "again.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -61,9 +69,10 @@ def write(path, run, model=None):
             lists or arrays.
         model: Keras model of float32 layers, or None.
     """
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 a legacy format at every save
     with replacing(path) as part:
-        # On a full disk HDF5 takes the whole process down; so the room is tried with ordinary means first.
-        part.write_bytes(bytes(ROOM + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
+        # HDF5 aborts the process on a full disk; so the space is reserved first, by ordinary means.
+        part.write_bytes(bytes(HEADROOM + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
         if model:
             model.save(part, include_optimizer=False)
         with h5py.File(part, "a" if model else "w") as file:
@@ -81,7 +90,10 @@ def write(path, run, model=None):
 
 
 def without_newer(config):
-    """Leaves out of a model's configuration what does nothing and Keras 3.12, the oldest supported, does not know."""
+    """Leaves out of a model's configuration the entries that Keras 3.12, the oldest supported, does not know.
+
+    Only those are left out that have no effect.
+    """
     if isinstance(config, list):
         return [without_newer(item) for item in config]
     if isinstance(config, dict):
@@ -97,14 +109,23 @@ def read(path):
             run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
             return run | {name: {part_name: values[:] for part_name, values in part.items()}
                           for name, part in group.items()}
+    except PermissionError as error:
+        raise SystemExit(f"{path} cannot be read ({error.strerror}). Make it readable.") from None
     except (OSError, KeyError) as error:
         raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
 
 
+def accuracy_name(names):
+    """The metric among these names that is shown as the accuracy: "accuracy", else one whose name ends so, or None."""
+    return min((name for name in names if name.endswith("accuracy") and not name.startswith("val_")), key=len,
+               default=None)
+
+
 def accuracies(run):
     """The accuracies of the final weights, in words."""
-    return ", ".join(f"{100 * run[name + '_accuracy']:.2f} % {name}" for name in ("train", "test")
-                     if name + "_accuracy" in run)
+    name = accuracy_name([name.removeprefix("train_") for name in run if name.startswith("train_")])
+    return ", ".join(f"{100 * run[f'{split}_{name}']:.2f} % {split}" for split in ("train", "test")
+                     if f"{split}_{name}" in run)
 
 
 def probe(model):
@@ -118,7 +139,8 @@ def probe(model):
 def environment():
     """The versions and the machine of this process, as a run records them."""
     try:
-        processor = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         processor = platform.processor()
     backend = keras.backend.backend()

@@ -2,7 +2,8 @@
 
 import zipfile
 
-from common import data
+from common import data, say
+from common import label_noise as noise
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ CLASSES = 2
 LENGTH = 200         # words of a review that the network sees
 VOCABULARY = 10_000  # numbers that a word can come as
 
-# A word comes as its rank by frequency (1 is the most frequent) plus OFFSET; below are the numbers that are no words.
+# A word comes as its rank by frequency (1 is the most frequent) plus OFFSET; the numbers below are reserved.
 # As in https://keras.io/api/datasets/imdb/
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
@@ -21,11 +22,13 @@ ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz"
 SHA256 = "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 
 
-def load(run, random_crop=False, transform=None):
+def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     """Loads the reviews of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, batch_size and seed are read.
+        run: an `experiment.Run`; its dataset, data, limit and seed are read.
+        batch_size: reviews in a step of training.
+        label_noise: probability that a training label is redrawn from both classes.
         random_crop: train on 200 words in a row from anywhere in a review, drawn in each epoch, instead of its last.
         transform: function of (review, random, every_word) that replaces each review, training and test, once and for
             all epochs: an int32 array of word ranks; a numpy RandomState that is a function of review and seed; and all
@@ -36,15 +39,19 @@ def load(run, random_crop=False, transform=None):
     """
     if run.dataset == "synthetic":
         data.announce_synthetic("reviews", "IMDB")
-    training, (test_reviews, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
-    reviews, labels, wrong = data.training_part(run, *training, CLASSES)
-    settings = {"random_crop": random_crop}
+    (reviews, labels), (test_reviews, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
+    every_word = np.sort(np.concatenate(reviews))
+    count = data.limited(run, len(reviews))
+    reviews = reviews[:count]
+    labels, mislabeled = noise.apply(labels[:count], reviews, label_noise, run.seed, CLASSES)
+    settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
-        every_word = np.sort(np.concatenate(training[0]))
-        reviews, test_reviews = ([transform(review, data.random_state(review, run.seed), every_word)
+        reviews, test_reviews = ([transform(review, noise.random_state(review, run.seed), every_word)
                                   for review in part] for part in (reviews, test_reviews))
         settings["transform"] = transform.__name__
-    return (Reviews(reviews, labels, run.batch_size, random_crop, run.seed, settings, wrong),
+    if not len(every_word):
+        say("All training reviews are empty: there is nothing to read.")
+    return (Reviews(reviews, labels, batch_size, random_crop, run.seed, settings, mislabeled),
             Reviews(test_reviews, test_labels, data.EVALUATION_BATCH))
 
 
@@ -65,7 +72,7 @@ def read(folder=None):
 
 
 def synthetic():
-    """Generates positive and negative word sequences that a network can tell apart: each kind has its favourite words.
+    """Generates positive and negative word sequences that a network can tell apart: each kind has its favorite words.
 
     The same sequences every time, as for `cifar10.synthetic`.
 
@@ -74,8 +81,8 @@ def synthetic():
     """
     random = np.random.RandomState(0)
     rarer = 1 / np.arange(1, 1001)  # Zipf's law: a word is as frequent as its rank is low
-    favourites = random.permutation(1000) % 2
-    chances = [np.where(favourites == label, 3, 1) * rarer for label in range(2)]
+    favorites = random.permutation(1000) % 2
+    chances = [np.where(favorites == label, 3, 1) * rarer for label in range(2)]
 
     def draw(count):
         labels = random.randint(0, 2, count).astype(np.int32)
@@ -94,18 +101,18 @@ class Reviews(data.Batches):
     Args:
         reviews: list of int arrays of word ranks.
         random_crop: a random 200 words in a row of every review instead of the last ones.
-        labels, batch_size, shuffle_seed, settings, wrong: as `data.Batches` takes them.
+        labels, batch_size, shuffle_seed, settings, mislabeled: as `data.Batches` takes them.
     """
 
     def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
-                 wrong=None):
+                 mislabeled=None):
         self.reviews, self.random_crop = reviews, random_crop
         self.lengths = np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
         # All reviews in a row, so that a batch is gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)
         self.words = np.where(ranks + OFFSET < VOCABULARY, ranks + OFFSET, UNKNOWN).astype(np.int32)
-        super().__init__(labels, batch_size, shuffle_seed, settings, wrong)
+        super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
 
     def draw_crops(self, random):
         self.firsts = np.maximum(self.lengths - LENGTH, 0)
@@ -146,9 +153,10 @@ def _checked(reviews, labels):
         arrays = [np.asarray(review) for review in reviews]
     except ValueError:  # a list in a list
         arrays = []
-    if labels.shape != (len(arrays),) or labels.dtype.kind != "i" or not all(
-            array.ndim == 1 and (array.dtype.kind == "i" or not len(array)) for array in arrays):
-        raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each")
+    if labels.shape != (len(arrays),) or labels.dtype.kind not in "iub" or not all(
+            array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)) for array in arrays):
+        raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each; it has "
+                         f"labels of type {labels.dtype} and shape {labels.shape} for {len(reviews)} reviews")
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
     low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))

@@ -1,0 +1,70 @@
+"""Training on a GPU with JAX: examples that lie on the device, and an epoch as one compiled loop."""
+
+import functools
+
+import keras
+import numpy as np
+
+
+def takes(train):
+    """Whether examples can be fed so: those of a `data.Batches`, on one device.  Inception v3's are too many."""
+    return hasattr(train, "inputs") and not keras.distribution.distribution()
+
+
+def feeds(model, train, test=None):
+    """As `speed.feeds`, for JAX on a GPU."""
+    model._symbolic_build(data_batch=train[0])  # `fit` would do it with the numbers of examples for inputs.
+    model.steps_per_execution = 1
+    train, test = OnDevice(train), test and OnDevice(test)
+    model.train_function = train.all_steps(model.train_step)
+    if test:
+        model.test_function = test.all_steps(model.test_step)
+    return train, test
+
+
+class OnDevice(keras.utils.PyDataset):
+    """Examples that lie on the device; JAX then takes the steps of an epoch without waiting for Python.
+
+    As batches, `fit` is fed two for an epoch: the numbers of the examples in all full batches, int32 of shape (steps,
+    batch_size), and those of the rest, (1, remainder).
+
+    Args:
+        batches: a `data.Batches`.
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches, self.examples = batches, None
+
+    def __len__(self):
+        return len(self._rows())
+
+    def __getitem__(self, index):
+        import jax
+
+        if self.examples is None or index == 0 and self.batches.random_crop:
+            every = np.arange(len(self.batches.labels))
+            self.examples = jax.device_put((self.batches.inputs(every), self.batches.labels))
+        return self._rows()[index],
+
+    def _rows(self):
+        order, size = self.batches.order.astype(np.int32), self.batches.batch_size
+        full = len(order) // size * size
+        return [rows for rows in (order[:full].reshape(-1, size), order[full:][None]) if rows.size]
+
+    def all_steps(self, step):
+        """The model's train_function or test_function, made of its train_step or test_step."""
+        import jax
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def scan(state, rows, inputs, labels):
+            def one(state, rows):
+                logs, state = step(state, (inputs[rows], labels[rows]))
+                return state, logs
+            state, logs = jax.lax.scan(one, state, rows)
+            return jax.tree.map(lambda values: values[-1], logs), state
+
+        def function(state, iterator):
+            rows, = next(iterator)
+            return scan(state, rows, *self.examples)
+        return function

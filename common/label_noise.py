@@ -1,0 +1,117 @@
+"""Random labels, and the training accuracy on examples with the true label and on mislabeled ones."""
+
+import hashlib
+
+from common import say
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def corrupt_labels(labels, inputs, probability, seed, classes=10):
+    """Replaces each label, with the given probability, by a uniform draw from all classes.
+
+    The draw is a hash of the seed and the example itself.  So an example keeps its label in every epoch, on every
+    machine and with every version of NumPy, in whatever order the data set is stored; and a label corrupted at one
+    probability is corrupted, to the same class, at every higher one.
+
+    Args:
+        labels: integers, shape (n,), the true labels.
+        inputs: the n examples the labels belong to; each is hashed as its bytes.
+        probability: from 0 (labels stay as they are) to 1 (all are redrawn; one in `classes` comes out true).
+        seed: integer, 0 or above.
+        classes: number of classes drawn from.
+
+    Returns:
+        The labels to fit, a new array of the shape and type of `labels`.
+
+    Raises:
+        SystemExit: for a probability outside 0 to 1.
+
+    Source: paper, section 2.1, "partially corrupted labels" and "random labels".
+    """
+    if not 0 <= probability <= 1:
+        raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
+    hashes = b"".join(_hash(example, seed, 16) for example in inputs)
+    chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T
+    corrupted = chance < probability * 2.0**64
+    return np.where(corrupted, draw % classes, labels).astype(labels.dtype)
+
+
+def apply(labels, inputs, probability, seed, classes):
+    """Corrupts labels as `corrupt_labels` does, and says so.
+
+    Returns:
+        (labels, mislabeled): mislabeled is a bool array of shape (n,), whether a label is not the true one; None where
+        examples are not told apart so: where no label has changed, or all labels are random.
+    """
+    if not probability:
+        return labels, None
+    fitted = corrupt_labels(labels, inputs, probability, seed, classes)
+    same = np.mean(fitted == labels)
+    say(f"Random labels (probability {probability:g}, seed {seed}): {same:.1%} of the training labels are still the "
+        "true ones.")
+    return fitted, fitted != labels if probability < 1 and same < 1 else None
+
+
+def random_state(example, seed):
+    """A numpy RandomState that is a function of the example and the seed alone, whatever its place in the data set."""
+    return np.random.RandomState(int.from_bytes(_hash(example, seed, 4), "little"))
+
+
+def _hash(example, seed, size):
+    return hashlib.blake2b(example.tobytes(), digest_size=size, key=int(seed).to_bytes(8, "little")).digest()
+
+
+def metrics(train):
+    """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where the label noise is in between.
+
+    They show which labels are learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks").
+
+    Args:
+        train: the training examples, with `mislabeled` and the epoch's `order`.
+
+    Returns:
+        List of Keras metrics, of one or none.
+    """
+    if train.mislabeled is not None:
+        train.metric = CleanAndMislabeled(train)
+    return [train.metric] if train.metric else []
+
+
+class CleanAndMislabeled(keras.metrics.Metric):
+    """Running training accuracy of an epoch on the examples with the true label, and on the mislabeled ones.
+
+    It goes by the order of the training examples, so it means nothing in a test pass.
+    """
+
+    NAMES = "accuracy_clean", "accuracy_mislabeled"
+
+    def __init__(self, train):
+        super().__init__(name="clean_and_mislabeled")
+        self.train = train
+        self.mislabeled = self.add_weight(shape=(len(train.mislabeled),), initializer="zeros", dtype="int32",
+                                          name="mislabeled")
+        self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
+        self.counts, self.right = (
+            self.add_weight(shape=(2,), initializer="zeros", name=name) for name in ("counts", "right"))
+        self.reset_state()
+
+    def reset_state(self):
+        self.mislabeled.assign(self.train.mislabeled[self.train.order])
+        for variable in self.seen, self.counts, self.right:
+            variable.assign(ops.zeros_like(variable))
+
+    def update_state(self, labels, logits, sample_weight=None):
+        labels = ops.reshape(labels, (-1,))
+        right = ops.cast(ops.argmax(logits, axis=-1), "int32") == ops.cast(labels, "int32")
+        places = (self.seen + ops.arange(ops.shape(labels)[0], dtype="int32")) % self.mislabeled.shape[0]
+        groups = ops.one_hot(ops.take(self.mislabeled, places), 2)  # (batch, 2)
+        self.counts.assign_add(ops.sum(groups, axis=0))
+        self.right.assign_add(ops.sum(groups * ops.cast(right, "float32")[:, None], axis=0))
+        self.seen.assign_add(ops.shape(labels)[0])
+
+    def result(self):
+        shares = self.right / ops.maximum(self.counts, 1)
+        return {name: shares[k] for k, name in enumerate(self.NAMES)}

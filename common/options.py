@@ -1,0 +1,99 @@
+"""The command line of a script: its upper-case constants, and what every run has besides."""
+
+import argparse
+import math
+import re
+import tokenize
+from pathlib import Path
+
+from common import speed
+
+HELP = {"limit": "train on the first N examples only, and after each epoch test on as many",
+        "seed": "of weights, order, crops and random labels",
+        "dataset": "synthetic: generated here in a second, for a first look",
+        "precision": "of the training, what is saved is float32; auto: mixed_bfloat16 where that is fast, "
+                     "elsewhere float32, which the file's name then says",
+        "data": "where the data set is (default: data/ if it is there, else downloaded)",
+        "out": "where to save (default: beside the script)",
+        "fresh": "start from the first epoch; ignore any checkpoint",
+        "resume": "resume from the checkpoint although the script has changed since",
+        "no_weights": "save the run alone, as NAME.run.h5, and no model"}
+FOLDERS, FLAGS = ("data", "out"), ("fresh", "resume", "no_weights")  # no settings: never constants
+LIMITS = {"limit": (1, math.inf), "seed": (0, 2**32 - 1)}
+
+
+def parse(script, dataset, others=()):
+    """Makes a script's constants options, and replaces each constant by what the command line says.
+
+    Args:
+        script: the script's globals().
+        dataset: name of the data set.
+        others: names of the data sets that --dataset takes besides.
+
+    Returns:
+        (options, settings, differing): all that was given or is the default, as attributes; a dict of what changes the
+        result; and a dict of the settings that differ from the script's own, each as a part of a file's name.
+    """
+    constants = {name.lower(): value for name, value in script.items() if name.isupper()
+                 and type(value) in (bool, int, float, str) and name.lower() not in (*FOLDERS, *FLAGS, "help")}
+    defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
+    options = _parser(script, defaults, others).parse_args()
+    if defaults.get("precision") == "auto":
+        defaults["precision"] = "mixed_bfloat16"
+    if getattr(options, "precision", None) == "auto":
+        options.precision = speed.fast_precision()
+    settings = {name: getattr(options, name) for name in defaults}
+    script.update({name.upper(): settings[name] for name in constants})
+    return options, settings, {name: _label(name, settings[name]) for name in settings
+                               if settings[name] != defaults[name]}
+
+
+def _label(name, value):
+    """A setting as a part of a file's name: another one for another value, and allowed on every system."""
+    text = re.sub(r'[\\/:*?"<>|%\x00-\x1f]|--', lambda match: "".join(f"%{ord(c):02X}" for c in match[0]), str(value))
+    return text if name == "dataset" else f"{name.replace('_', '-')}-{text}"
+
+
+def _parser(script, defaults, others):
+    parser = argparse.ArgumentParser(description=script["__doc__"],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    choices = {"dataset": [defaults["dataset"], *others, "synthetic"],
+               "precision": ["auto", "float32", "mixed_bfloat16"]}
+    try:
+        with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
+            comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", file.read(), re.MULTILINE))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        comments = {}
+    for name, default in defaults.items():
+        text = HELP.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
+        how = {"choices": choices[name]} if name in choices else {
+            "metavar": "N" if default is None else type(default).__name__.upper(), "type": _type(name, default)}
+        parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
+    for name in FOLDERS:
+        parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=HELP[name])
+    for name in FLAGS:
+        parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=HELP[name])
+    return parser
+
+
+def _type(name, default):
+    """A type for argparse: that of the constant.  A constant 0 or 1 may mean a fraction and takes any number."""
+    whole = default is None or type(default) is int and (name == "seed" or default not in (0, 1))
+    low, high = LIMITS.get(name, (-math.inf, math.inf))
+
+    def parse(text):
+        if isinstance(default, str):
+            return text
+        if isinstance(default, bool):
+            if text.lower() not in ("true", "false"):
+                raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+            return text.lower() == "true"
+        try:
+            value = int(text) if whole or type(default) is int and re.fullmatch(r"[-+]?\d+", text) else float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not low <= value <= high:
+            bounds = "" if low == -math.inf else f" of {low} or more" if high == math.inf else f" from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"{text} is not a {'whole ' * whole}number{bounds}")
+        return value
+    return parse
