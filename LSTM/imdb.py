@@ -37,13 +37,9 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     Returns:
         (training, test), two `Reviews`.
     """
-    if run.dataset == "synthetic":
-        data.announce_synthetic("reviews", "IMDB")
     (reviews, labels), (test_reviews, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
     every_word = np.sort(np.concatenate(reviews))
-    count = data.limited(run, len(reviews))
-    reviews = reviews[:count]
-    labels, mislabeled = noise.apply(labels[:count], reviews, label_noise, run.seed, CLASSES)
+    reviews, labels, mislabeled = noise.training_part(run, reviews, labels, label_noise, CLASSES)
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
         reviews, test_reviews = ([transform(review, noise.random_state(review, run.seed), every_word)
@@ -68,7 +64,9 @@ def read(folder=None):
     Source: https://keras.io/api/datasets/imdb/, whose layout the file has.
     """
     folder = data.find_folder(folder, FILE, "leave --data out to download IMDB")
-    return _read_file(_download() if folder is None else folder / FILE)
+    if folder is None:
+        return _read_file(data.downloaded(lambda: keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256), "IMDB", FILE))
+    return _read_file(folder / FILE)
 
 
 def synthetic():
@@ -79,6 +77,7 @@ def synthetic():
     Returns:
         As `read`, with 20 to 299 words a review, of ranks from 1 to 1000.
     """
+    data.announce_synthetic("reviews", "IMDB")
     random = np.random.RandomState(0)
     rarer = 1 / np.arange(1, 1001)  # Zipf's law: a word is as frequent as its rank is low
     favorites = random.permutation(1000) % 2
@@ -147,8 +146,6 @@ def _read_array(archive, name):
 
 
 def _checked(reviews, labels):
-    if not len(reviews):
-        raise ValueError("it holds no reviews")
     try:
         arrays = [np.asarray(review) for review in reviews]
     except ValueError:  # a list in a list
@@ -157,18 +154,9 @@ def _checked(reviews, labels):
             array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)) for array in arrays):
         raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each; it has "
                          f"labels of type {labels.dtype} and shape {labels.shape} for {len(reviews)} reviews")
-    if labels.min() < 0 or labels.max() >= CLASSES:
-        raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
+    data.check_labels(labels, CLASSES)
     low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
     limit = np.iinfo(np.int32).max - OFFSET
     if low < 1 or high > limit:
         raise ValueError(f"it has words from {low} to {high}, outside 1 to {limit}")
     return [array.astype(np.int32) for array in arrays], labels.astype(np.int32)
-
-
-def _download():
-    try:
-        return keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256)
-    except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"IMDB is neither in a folder data/ nor could it be downloaded ({error}). Connect to the "
-                         f"network, name the folder of {FILE} with --data, or try --dataset synthetic.") from None

@@ -9,48 +9,35 @@ from common import data, record
 import keras
 import numpy as np
 
+NEEDED = "weights", "optimizer", "data"  # what a checkpoint must agree in; of the rest the user decides
 WAY_OUT = "Add --fresh to start from the first epoch; that replaces it."
-SHOWN = 3  # differences that a message names
 
 
-def write(path, model, callbacks, history, made_with, over):
+def write(path, model, callbacks, history, facts, over):
     """Writes the state after an epoch in the place of the one before.
 
-    Of each callback, the attributes that are numbers, text, arrays, or lists and dicts of them are kept.
-
-    Args:
-        path: pathlib.Path of the checkpoint.
-        model, callbacks: compiled Keras model, and the script's own callbacks.
-        history: dict, name to a list with a value per epoch.
-        made_with: what `made_with` returns.
-        over: whether the training has come to its end.
+    Of each of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are
+    kept.  `history` is a dict of lists with a value per epoch, `facts` are as below, `over` is whether the training
+    has come to its end.
     """
     state = pickle.dumps([{name: value for name, value in vars(callback).items() if _is_plain(value)}
                           for callback in callbacks])
     with record.replacing(path) as part:
-        np.savez(part, history=json.dumps(history), made_with=json.dumps(made_with, default=str), over=over,
+        np.savez(part, history=json.dumps(history), facts=json.dumps(facts), over=over,
                  callbacks=np.frombuffer(state, np.uint8),
                  **{f"variable_{k}": np.asarray(variable) for k, variable in enumerate(_variables(model))})
 
 
-def read(path, model, callbacks, made_with, although_changed):
-    """Gives the model and its optimizer the state of a checkpoint.
+def read(path, model, callbacks, facts, although_changed):
+    """Gives the model and its optimizer the state of a checkpoint, or says why not, and leaves it as it is.
 
-    Args:
-        path, model, callbacks, made_with: as `write` takes them.
-        although_changed: whether the user resumes although something has changed that is not needed.
-
-    Returns:
-        (history, over, restore): restore() gives the callbacks their state; to be called once the training begins,
-        since callbacks reset themselves then.
-
-    Raises:
-        SystemExit: where the checkpoint cannot be resumed from; it is left as it is.
+    Returns (history, over, restore): restore() gives the callbacks their state; to be called once the training has
+    begun, since they reset themselves then.
     """
     try:
         # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
         with np.load(path, allow_pickle=False) as saved:
-            then, history, over = json.loads(str(saved["made_with"])), json.loads(str(saved["history"])), saved["over"]
+            then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
             states = data.unpickle(saved["callbacks"].tobytes())
             values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
     except PermissionError as error:
@@ -58,39 +45,31 @@ def read(path, model, callbacks, made_with, although_changed):
                          "folder with --out.") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError):
         raise SystemExit(f"The checkpoint {path} is damaged. {WAY_OUT}") from None
-    before, now = dict(_leaves(then)), dict(_leaves(json.loads(json.dumps(made_with, default=str))))
-    changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
-    differences = "; ".join(f"{name} was {before.get(name, 'absent')}, is {now.get(name, 'absent')}"
-                            for name in changed[:SHOWN]) + "; ..." * (len(changed) > SHOWN)
-    if any(name.startswith("needed.") for name in changed):
-        raise SystemExit(f"The checkpoint {path} is of another model, optimizer or data ({differences}). {WAY_OUT}")
+    changed = [name for name in then | facts if then.get(name) != facts.get(name)]
+    told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {facts.get(name)!s:.60}" for name in changed)
+    if set(changed) & set(NEEDED):
+        raise SystemExit(f"The checkpoint {path} is of another model, optimizer or data ({told}). {WAY_OUT}")
     if changed and not although_changed:
-        raise SystemExit(f"The checkpoint {path} was made with other settings ({differences}). Add --resume to resume "
-                         "from it all the same, or --fresh to start from the first epoch.")
+        raise SystemExit(f"The checkpoint {path} was made with other settings ({told}). Add --resume to resume from it "
+                         "all the same, or --fresh to start from the first epoch.")
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
     return history, bool(over), lambda: [vars(callback).update(state)
                                          for callback, state in zip(callbacks, states, strict=False)]
 
 
-def made_with(model, callbacks, settings, examples):
-    """What a training is made with; to resume it, what is "needed" must be the same.
+def training_facts(model, callbacks, settings, examples):
+    """What a training is made with, by name, as JSON has it; `examples` is a text that tells the training examples."""
+    def name(thing):
+        return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
 
-    Args:
-        model, callbacks: as `write` takes them.
-        settings: dict of the run's settings.
-        examples: text that tells the training examples.
-    """
-    def told(thing):
-        return (keras.saving.serialize_keras_object(thing) if isinstance(thing, keras.losses.Loss)
-                else thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__))
-
-    return {"needed": {"shapes": str([tuple(variable.shape) for variable in _variables(model)]), "data": examples,
-                       "optimizer": type(model.optimizer).__name__},
-            "settings": {name: value for name, value in settings.items() if name != "epochs"},
-            "training": {"optimizer": keras.saving.serialize_keras_object(model.optimizer), "loss": told(model.loss),
-                         "callbacks": [told(callback) for callback in callbacks]},
-            "backend": keras.backend.backend()}
+    loss = model.loss
+    facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
+             "optimizer": name(model.optimizer), "optimizer's settings": model.optimizer.get_config(),
+             "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
+             "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
+             **{f"setting {name}": value for name, value in settings.items() if name != "epochs"}}
+    return json.loads(json.dumps(facts, default=str))
 
 
 def _variables(model):
@@ -101,14 +80,5 @@ def _variables(model):
 def _is_plain(value):
     if isinstance(value, (list, tuple, dict)):
         return all(map(_is_plain, [*value, *value.values()] if isinstance(value, dict) else value))
-    return value is None or isinstance(value, (bool, int, float, str, np.generic)) or (
+    return isinstance(value, (bool, int, float, str, np.generic, type(None))) or (
         isinstance(value, np.ndarray) and value.dtype != object)
-
-
-def _leaves(value, name=""):
-    """The values of nested dicts and lists, each with its path, as in ("training.optimizer.config.momentum", 0.9)."""
-    if not isinstance(value, (dict, list)):
-        yield name.lstrip("."), value
-    else:
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(part, f"{name}.{key}")

@@ -22,15 +22,11 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
         transform: function of (images, seed) that replaces the central windows, training and test, once and for all
             epochs; it takes uint8 of shape (n, 28, 28, 3) and returns the same.
 
-    Returns:
-        (training, test), two `Images`.
+    Returns (training, test), two `Images`.
     """
-    if run.dataset == "synthetic":
-        data.announce_synthetic("images", "CIFAR-10")
-    (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
-    count = data.limited(run, len(images))
-    images = images[:count]
-    labels, mislabeled = noise.apply(labels[:count], images, label_noise, run.seed, CLASSES)
+    synthetic_ones = run.dataset == "synthetic"
+    (images, labels), (test_images, test_labels) = synthetic() if synthetic_ones else read(run.data)
+    images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
@@ -42,19 +38,16 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 def read(folder=None):
     """Reads the whole data set: from a folder in its "python version" layout, else by Keras' own download.
 
-    Args:
-        folder: the folder cifar-10-batches-py, or one that holds it.  None: `data` here or in the repository is
-            tried, then the network.
-
-    Returns:
-        (training images, training labels), (test images, test labels); images uint8 of shape (n, 32, 32, 3), labels
-        int32 of shape (n,), from 0 to 9.
+    `folder` is cifar-10-batches-py, or one that holds it; None: `data` here or in the repository is tried, then the
+    network.  Returns (training images, labels), (test images, labels); images uint8 of shape (n, 32, 32, 3), labels
+    int32 of shape (n,), from 0 to 9.
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
     folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10", "cifar-10-python.tar.gz")
     if folder is None:
-        return _download()
+        splits = data.downloaded(keras.datasets.cifar10.load_data, "CIFAR-10", FOLDER)
+        return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in splits)
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER
     parts = [_read_batch(folder / f"data_batch_{k}") for k in range(1, 6)]
@@ -62,14 +55,23 @@ def read(folder=None):
     return training, _read_batch(folder / "test_batch")
 
 
+def _read_batch(path):
+    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"):
+        batch = data.unpickle(path.read_bytes(), encoding="bytes")
+        pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
+        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
+            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
+        data.check_labels(labels, CLASSES)
+    # Stored as three planes, red, green and blue.
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
+
+
 def synthetic():
     """Generates ten classes of images that a network can tell apart: a pattern for each class, under noise.
 
-    The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).
-
-    Returns:
-        As `read`.
+    The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).  Returned as by `read`.
     """
+    data.announce_synthetic("images", "CIFAR-10")
     random = np.random.RandomState(0)
     patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
 
@@ -90,8 +92,7 @@ class Images(data.Batches):
         labels, batch_size, shuffle_seed, settings, mislabeled: as `data.Batches` takes them.
     """
 
-    side = SIDE  # of the windows
-    means = None  # and deviations: of the window of each image that the epoch shows, float32 of shape (n, 1, 1, 1)
+    tops = None  # with lefts, means and deviations: of the window that the epoch shows of each image
 
     def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
                  mislabeled=None):
@@ -99,18 +100,18 @@ class Images(data.Batches):
         super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
 
     def draw_crops(self, random):
-        if self.means is not None and len(self.means) == len(self.labels) and not self.random_crop:
-            return  # the windows never change
-        windows = _windows(self.images)[:len(self.labels)]
-        count, tops, lefts = windows.shape[:3]
-        self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
-        blocks = (slice(first, first + data.EVALUATION_BATCH) for first in range(0, count, data.EVALUATION_BATCH))
-        self.means, self.deviations = np.concatenate([
-            _statistics(windows[np.arange(count)[block], self.tops[block], self.lefts[block]]) for block in blocks], 1)
+        if self.tops is None or self.random_crop:
+            count, tops, lefts = _windows(self.images).shape[:3]
+            self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
+            blocks = np.split(np.arange(count), range(data.EVALUATION_BATCH, count, data.EVALUATION_BATCH))
+            self.means, self.deviations = np.concatenate([_statistics(self.cut(rows)) for rows in blocks], axis=1)
+
+    def cut(self, rows):
+        """The windows that the epoch shows of the images with these numbers, uint8 of shape (n, 28, 28, 3)."""
+        return _windows(self.images)[rows, self.tops[rows], self.lefts[rows]]
 
     def inputs(self, rows):
-        windows = _windows(self.images)[rows, self.tops[rows], self.lefts[rows]]
-        return (windows * np.float32(1 / 255) - self.means[rows]) / self.deviations[rows]
+        return (self.cut(rows) * np.float32(1 / 255) - self.means[rows]) / self.deviations[rows]
 
     def whole(self):
         """All inputs, in order, and their labels, for what is solved in one step."""
@@ -134,11 +135,8 @@ def central(images):
 def standardize(images):
     """Scales every image by itself to mean 0 and variance 1, as TensorFlow's per_image_standardization does.
 
-    Args:
-        images: uint8 of shape (n, height, width, 3).
-
-    Returns:
-        float32 of the same shape: (x - mean) / max(standard deviation, 1 / sqrt(number of values)), x = pixel / 255.
+    Maps uint8 of shape (n, height, width, 3) to float32: (x - mean) / max(standard deviation, 1 / sqrt(number of
+    values)), x = pixel / 255.
 
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
@@ -153,28 +151,3 @@ def _statistics(images):
     flat -= mean
     deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])[:, None]
     return np.stack([mean, np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)])[..., None, None]
-
-
-def _read_batch(path):
-    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"):
-        with open(path, "rb") as file:
-            batch = data.unpickle(file, encoding="bytes")
-        pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
-            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
-        if not len(labels):
-            raise ValueError("it holds no images")
-        if labels.min() < 0 or labels.max() >= CLASSES:
-            raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
-    # Stored as three planes, red, green and blue.
-    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
-
-
-def _download():
-    try:
-        training, test = keras.datasets.cifar10.load_data()
-    except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"CIFAR-10 is neither in a folder data/ nor could it be downloaded ({error}). "
-                         f"Connect to the network, name the folder that holds {FOLDER} with --data, or try "
-                         "--dataset synthetic.") from None
-    return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in (training, test))

@@ -17,16 +17,10 @@ SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
 def find_folder(folder, entry, otherwise, packed=None):
-    """Finds the folder that a data set is read from: the one the user named, else `data` here or in the repository.
+    """Finds the folder that holds the file or folder `entry`: the one the user named, else `data` here or beside us.
 
-    Args:
-        folder: path that the user named, or None.
-        entry: file or folder that the data set is made of.
-        otherwise: what else the user can do where the named folder does not exist, for the message.
-        packed: name of the archive that the entry comes in.
-
-    Returns:
-        pathlib.Path, or None where nothing was named and no `data` holds the entry.
+    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  Where the entry's archive
+    `packed` lies there, or the named folder does not exist, that is said, with what `otherwise` can be done.
     """
     for place in [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]:
         if (place / entry).exists():
@@ -51,8 +45,24 @@ def reading(path, kind, remedy):
         raise SystemExit(f"{path} {wrong}. {remedy}, or give another folder with --data.") from None
 
 
+def downloaded(load, dataset, entry):
+    """What load() returns, which downloads a data set where no `data` holds its entry."""
+    try:
+        return load()
+    except Exception as error:  # Keras raises a bare Exception where there is no network
+        raise SystemExit(f"{dataset} is neither in a folder data/ nor could it be downloaded ({error}). Connect to the "
+                         f"network, name the folder of {entry} with --data, or try --dataset synthetic.") from None
+
+
+def check_labels(labels, classes):
+    """Raises ValueError where there are no labels, or one is not from 0 to classes - 1."""
+    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {classes - 1}"
+                         if len(labels) else "it has no examples")
+
+
 def announce_synthetic(kind, dataset):
-    """Says that generated examples of this kind ("images", "reviews") stand in for a data set."""
+    """Says that examples of this kind are generated in the place of a data set."""
     say(f"Synthetic {kind}: {SYNTHETIC[0]:,} generated for training, {SYNTHETIC[1]:,} for testing. "
         f"The accuracies are not {dataset} results.")
 
@@ -68,11 +78,9 @@ class Batches(keras.utils.PyDataset):
     """Batches of examples for Keras; subclasses say what an example looks like:
 
     draw_crops(random) draws from a RandomState which part of each example an epoch shows; inputs(rows) makes the inputs
-    of the examples with these numbers, as the network sees them; for_evaluation() gives batches of the same examples
-    and labels in order, without a random crop, for the final accuracy.
-
-    Which examples a batch holds, and for a random crop which part of them, is a function of seed, epoch and number of
-    the batch alone, so that a resumed training sees what the uninterrupted one would have seen.
+    of the examples with these numbers; for_evaluation() gives batches of the same examples and labels in order, without
+    a random crop.  Order and crops are a function of seed and epoch alone, so that a resumed training sees what the
+    uninterrupted one would have seen.
 
     Args:
         labels: int32 of shape (n,).
@@ -110,7 +118,7 @@ class Batches(keras.utils.PyDataset):
         return part
 
     def digest(self):
-        """A short text that tells these labels and (by the first hundred) examples from others."""
+        """A short text that tells these labels, and by the first hundred these examples, from others."""
         first = self.inputs(np.arange(min(100, len(self.labels))))
         return hashlib.blake2b(self.labels.tobytes() + first.tobytes(), digest_size=8).hexdigest()
 
@@ -131,9 +139,8 @@ def unpickle(content, **options):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    ALLOWED = {"_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype"}
-
     def find_class(self, module, name):
-        if (module, name) != ("_codecs", "encode") and not (module.startswith("numpy") and name in self.ALLOWED):
+        arrays = module.startswith("numpy") and name in ("_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype")
+        if not arrays and (module, name) != ("_codecs", "encode"):
             raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)

@@ -36,18 +36,15 @@ class StopOnceFitted(keras.callbacks.Callback):
 class Epochs(keras.callbacks.Callback):
     """What `experiment.Run.fit` does around each epoch.
 
-    Args:
-        run: the `experiment.Run`.
-        callbacks: the script's own, which come before this one.
-        restore: function that gives them their state once the training has begun.
-        writes: whether this process prints, and writes files.
+    `callbacks` are the script's own, which come before this one; restore() gives them their state once the training
+    has begun.
     """
 
-    def __init__(self, run, callbacks, restore, writes):
+    def __init__(self, run, callbacks, restore):
         super().__init__()
-        self.run, self.callbacks, self.restore, self.writes = run, callbacks, restore, writes
+        self.run, self.callbacks, self.restore = run, callbacks, restore
         self.picture = run.stem.with_name(run.stem.name + ".training.png")
-        self.terminal = writes and sys.stdout is not None and sys.stdout.isatty()
+        self.terminal = run.writes and sys.stdout is not None and sys.stdout.isatty()
         self.written = self.drawn = self.shown = time.monotonic()
 
     def on_train_begin(self, logs=None):
@@ -79,7 +76,7 @@ class Epochs(keras.callbacks.Callback):
         history = self.run.history
         for name, value in {**logs, "learning_rate": self.rate, "seconds": time.perf_counter() - self.began}.items():
             history.setdefault(name, []).append(float(value))
-        if not self.writes:
+        if not self.run.writes:
             return
         left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
         accuracy = record.accuracy_name(history)
@@ -92,7 +89,7 @@ class Epochs(keras.callbacks.Callback):
             self.drawn = time.monotonic()
         over = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if over or time.monotonic() - self.written > CHECKPOINT:
-            checkpoint.write(self.run.checkpoint, self.model, self.callbacks, history, self.run.made_with,
+            checkpoint.write(self.run.checkpoint, self.model, self.callbacks, history, self.run.facts,
                              self.model.stop_training)
             self.written, self.run.kept = time.monotonic(), epoch + 1
 

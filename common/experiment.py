@@ -20,11 +20,12 @@ import keras
 
 BACKENDS = "tensorflow", "jax"
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+TRAINING = "optimizer", "optimizer's settings", "loss", "callbacks"  # of a training's facts, for the .h5
 LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characters of a path on Windows
 
 
 def start(script, dataset="cifar10", others=(), part=None):
-    """Makes a script's constants the options of its command line, and gets ready to train.
+    """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
     Every upper-case constant that is a number, a text or a bool is an option: LEARNING_RATE is --learning-rate, its
     default and type are the constant's, its help is the comment beside it.  What the command line says replaces the
@@ -32,13 +33,9 @@ def start(script, dataset="cifar10", others=(), part=None):
 
     Args:
         script: the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.
-        dataset: name of the data set.
-        others: names of the data sets that --dataset takes besides.
+        dataset, others: names of the data set, and of those that --dataset takes besides.
         part: function of the options that names the part of the data set that the run is on, for the files' names, or
             returns None for the whole of it.
-
-    Returns:
-        A `Run`.
     """
     sys.excepthook = _on_error
     with contextlib.suppress(OSError):
@@ -74,7 +71,10 @@ class Run:
         title: the first line of the script's docstring, and what differs from its constants.
         stem: path of the files, without their ending.
         history: dict, name to a list with one value per epoch, as in the .h5.
+        writes: whether this process prints and writes files, where several train together.
     """
+
+    writes = True
 
     def __init__(self, script, doc, given, settings, differing, paper):
         self.given, self.settings, self.history = given, settings, {}
@@ -108,7 +108,7 @@ class Run:
             train, test: as a `load` of this collection returns them; test may be None.  A run with a limit is tested on
                 as many examples after an epoch, and on all of them in the end.
             epochs: passes over the training examples, those of an interrupted run included.
-            callbacks: Keras callbacks.  Their attributes that are numbers, text or arrays are resumed, too.
+            callbacks: Keras callbacks; their attributes that are numbers, text or arrays are resumed, too.
         """
         if type(epochs) is not int or epochs < 1:
             raise SystemExit(f"The number of epochs {epochs} is not a whole number of 1 or more.")
@@ -117,10 +117,10 @@ class Run:
         _check(model, len(train))
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
-        self.made_with = checkpoint.made_with(model, callbacks, self.settings, train.digest())
+        self.facts = checkpoint.training_facts(model, callbacks, self.settings, train.digest())
         over, restore = False, lambda: None
         if self.checkpoint.exists() and not self.given.fresh:
-            self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.made_with,
+            self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.facts,
                                                           self.given.resume)
             self.kept = len(self.history["loss"])
             if self.kept > epochs:
@@ -133,7 +133,7 @@ class Run:
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
-                      callbacks=[*callbacks, Epochs(self, callbacks, restore, _writes())], verbose=0)
+                      callbacks=[*callbacks, Epochs(self, callbacks, restore)], verbose=0)
 
     def save(self, model):
         """Evaluates the trained model in float32 and writes it with its run to the .h5, and the picture beside it.
@@ -147,13 +147,13 @@ class Run:
                 layer.dtype_policy = "float32"
         model.test_function = model.predict_function = None  # compiled for the other precision
         results = {"seconds": sum(self.history["seconds"]), "history": self.history,
-                   "training": self.made_with["training"]}
+                   "training": {name: self.facts[name] for name in TRAINING}}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 measured = model.evaluate(speed.feed(examples.for_evaluation()), return_dict=True, verbose=0)
                 results |= {f"{split}_{name}": value for name, value in measured.items()
                             if name not in label_noise.CleanAndMislabeled.NAMES}
-        if not _writes():
+        if not self.writes:
             return
         if keras.distribution.distribution():  # what is saved is of one device
             keras.distribution.set_distribution(None)
@@ -165,11 +165,8 @@ class Run:
     def write(self, results, draw, model=None):
         """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
 
-        Args:
-            results: dict of what `record` lists, without title, settings, versions, machine and probe.
-            draw: function of (run, path) that draws the picture, where run is a dict as of `record.read`; None for
-                the curves of a training.
-            model: Keras model, or None.  Where it cannot be written whole, its weights are, as NAME.weights.h5.
+        `results` is a dict of what `record` lists, `draw` a function of (run, path), run as of `record.read`, or None
+        for the curves of a training.  Where a model cannot be written whole, its weights are, as NAME.weights.h5.
         """
         run = {"title": self.title, "settings": self.settings, **record.environment(), **results, **self.paper}
         files = {ending: self.stem.with_name(self.stem.name + ending) for ending in (".h5", ".run.h5", ".weights.h5")}
@@ -211,14 +208,6 @@ def _check(model, steps):
         model.get_config(), model.input_shape
     except Exception as error:  # of nearly any kind, from layers of the user's own
         say(f"Of this model only the weights can be saved, as NAME.weights.h5: {str(error).strip().splitlines()[0]}")
-
-
-def _writes():
-    """Whether this process is the one that writes the files, where several train together."""
-    if keras.distribution.distribution() is None:
-        return True
-    import jax
-    return jax.process_index() == 0
 
 
 @contextlib.contextmanager

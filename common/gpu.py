@@ -6,11 +6,6 @@ import keras
 import numpy as np
 
 
-def takes(train):
-    """Whether examples can be fed so: those of a `data.Batches`, on one device.  Inception v3's are too many."""
-    return hasattr(train, "inputs") and not keras.distribution.distribution()
-
-
 def feeds(model, train, test=None):
     """As `speed.feeds`, for JAX on a GPU."""
     model._symbolic_build(data_batch=train[0])  # `fit` would do it with the numbers of examples for inputs.

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from common import say
+from common import data, say
 
 import keras
 import numpy as np
@@ -26,33 +26,11 @@ def corrupt_labels(labels, inputs, probability, seed, classes=10):
     Returns:
         The labels to fit, a new array of the shape and type of `labels`.
 
-    Raises:
-        SystemExit: for a probability outside 0 to 1.
-
     Source: paper, section 2.1, "partially corrupted labels" and "random labels".
     """
-    if not 0 <= probability <= 1:
-        raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
     hashes = b"".join(_hash(example, seed, 16) for example in inputs)
     chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T
-    corrupted = chance < probability * 2.0**64
-    return np.where(corrupted, draw % classes, labels).astype(labels.dtype)
-
-
-def apply(labels, inputs, probability, seed, classes):
-    """Corrupts labels as `corrupt_labels` does, and says so.
-
-    Returns:
-        (labels, mislabeled): mislabeled is a bool array of shape (n,), whether a label is not the true one; None where
-        examples are not told apart so: where no label has changed, or all labels are random.
-    """
-    if not probability:
-        return labels, None
-    fitted = corrupt_labels(labels, inputs, probability, seed, classes)
-    same = np.mean(fitted == labels)
-    say(f"Random labels (probability {probability:g}, seed {seed}): {same:.1%} of the training labels are still the "
-        "true ones.")
-    return fitted, fitted != labels if probability < 1 and same < 1 else None
+    return np.where(chance < probability * 2.0**64, draw % classes, labels).astype(labels.dtype)
 
 
 def random_state(example, seed):
@@ -64,16 +42,37 @@ def _hash(example, seed, size):
     return hashlib.blake2b(example.tobytes(), digest_size=size, key=int(seed).to_bytes(8, "little")).digest()
 
 
+def training_part(run, inputs, labels, probability, classes):
+    """The training examples of a run: the first ones where it has a limit, and with label noise random labels.
+
+    Args:
+        run: an `experiment.Run`; its limit and seed are read.
+        inputs, labels: the whole training set, sequences of the same length; labels are integers below `classes`.
+        probability: that a label is redrawn, the label noise.
+
+    Returns:
+        (inputs, labels, mislabeled): mislabeled is a bool array, whether a label is not the true one, or None where
+        the label noise does not lie between 0 and 1.
+    """
+    if not 0 <= probability <= 1:
+        raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
+    count = data.limited(run, len(inputs))
+    inputs, true = inputs[:count], labels[:count]
+    if not probability:
+        return inputs, true, None
+    labels = corrupt_labels(true, inputs, probability, run.seed, classes)
+    say(f"Random labels (probability {probability:g}, seed {run.seed}): {np.mean(labels == true):.1%} of the training "
+        "labels are still the true ones.")
+    return inputs, labels, labels != true if probability < 1 else None
+
+
 def metrics(train):
-    """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where the label noise is in between.
+    """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1.
 
     They show which labels are learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks").
 
     Args:
-        train: the training examples, with `mislabeled` and the epoch's `order`.
-
-    Returns:
-        List of Keras metrics, of one or none.
+        train: the training examples as `load` returns them.
     """
     if train.mislabeled is not None:
         train.metric = CleanAndMislabeled(train)
@@ -81,37 +80,35 @@ def metrics(train):
 
 
 class CleanAndMislabeled(keras.metrics.Metric):
-    """Running training accuracy of an epoch on the examples with the true label, and on the mislabeled ones.
+    """Running accuracies of an epoch on the training examples with the true label and on those without.
 
-    It goes by the order of the training examples, so it means nothing in a test pass.
+    It goes by the order of the training examples, so what it says of a test pass means nothing.
     """
 
     NAMES = "accuracy_clean", "accuracy_mislabeled"
 
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
-        self.train = train
-        self.mislabeled = self.add_weight(shape=(len(train.mislabeled),), initializer="zeros", dtype="int32",
-                                          name="mislabeled")
+        self.train, count = train, len(train.mislabeled)
+        self.groups = self.add_weight(shape=(count,), initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
-        self.counts, self.right = (
-            self.add_weight(shape=(2,), initializer="zeros", name=name) for name in ("counts", "right"))
+        self.counts = self.add_weight(shape=(2,), initializer="zeros", name="counts")
+        self.right = self.add_weight(shape=(2,), initializer="zeros", name="right")
         self.reset_state()
 
     def reset_state(self):
-        self.mislabeled.assign(self.train.mislabeled[self.train.order])
+        self.groups.assign(self.train.mislabeled[self.train.order])
         for variable in self.seen, self.counts, self.right:
             variable.assign(ops.zeros_like(variable))
 
     def update_state(self, labels, logits, sample_weight=None):
         labels = ops.reshape(labels, (-1,))
         right = ops.cast(ops.argmax(logits, axis=-1), "int32") == ops.cast(labels, "int32")
-        places = (self.seen + ops.arange(ops.shape(labels)[0], dtype="int32")) % self.mislabeled.shape[0]
-        groups = ops.one_hot(ops.take(self.mislabeled, places), 2)  # (batch, 2)
+        places = (self.seen + ops.arange(ops.shape(labels)[0], dtype="int32")) % self.groups.shape[0]
+        groups = ops.one_hot(ops.take(self.groups, places), 2)  # (batch, 2)
         self.counts.assign_add(ops.sum(groups, axis=0))
         self.right.assign_add(ops.sum(groups * ops.cast(right, "float32")[:, None], axis=0))
         self.seen.assign_add(ops.shape(labels)[0])
 
     def result(self):
-        shares = self.right / ops.maximum(self.counts, 1)
-        return {name: shares[k] for k, name in enumerate(self.NAMES)}
+        return dict(zip(self.NAMES, ops.unstack(self.right / ops.maximum(self.counts, 1)), strict=True))

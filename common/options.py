@@ -8,9 +8,9 @@ from pathlib import Path
 
 from common import speed
 
-HELP = {"limit": "train on the first N examples only, and after each epoch test on as many",
+HELP = {"dataset": "synthetic: generated here in a second, for a first look",
+        "limit": "train on the first N examples only, and after each epoch test on as many",
         "seed": "of weights, order, crops and random labels",
-        "dataset": "synthetic: generated here in a second, for a first look",
         "precision": "of the training, what is saved is float32; auto: mixed_bfloat16 where that is fast, "
                      "elsewhere float32, which the file's name then says",
         "data": "where the data set is (default: data/ if it is there, else downloaded)",
@@ -18,34 +18,30 @@ HELP = {"limit": "train on the first N examples only, and after each epoch test 
         "fresh": "start from the first epoch; ignore any checkpoint",
         "resume": "resume from the checkpoint although the script has changed since",
         "no_weights": "save the run alone, as NAME.run.h5, and no model"}
-FOLDERS, FLAGS = ("data", "out"), ("fresh", "resume", "no_weights")  # no settings: never constants
-LIMITS = {"limit": (1, math.inf), "seed": (0, 2**32 - 1)}
+FOLDERS, FLAGS = ("data", "out"), ("fresh", "resume", "no_weights")  # no settings, whatever constants a script has
 
 
 def parse(script, dataset, others=()):
     """Makes a script's constants options, and replaces each constant by what the command line says.
 
-    Args:
-        script: the script's globals().
-        dataset: name of the data set.
-        others: names of the data sets that --dataset takes besides.
-
-    Returns:
-        (options, settings, differing): all that was given or is the default, as attributes; a dict of what changes the
-        result; and a dict of the settings that differ from the script's own, each as a part of a file's name.
+    `script` is its globals(), `dataset` and `others` are the data sets it takes.  Returns (options, settings,
+    differing): all that was given or is the default, as attributes; a dict of what changes the result; and a dict of
+    the settings that differ from the script's own, each as a part of a file's name.
     """
     constants = {name.lower(): value for name, value in script.items() if name.isupper()
                  and type(value) in (bool, int, float, str) and name.lower() not in (*FOLDERS, *FLAGS, "help")}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
-    options = _parser(script, defaults, others).parse_args()
+    parser = _parser(script, defaults, others)
+    options = parser.parse_args()
+    if not 0 <= options.seed < 2**32 or options.limit is not None and options.limit < 1:
+        parser.error("--limit is a whole number of 1 or more, and --seed one from 0 to 4294967295")
     if defaults.get("precision") == "auto":
         defaults["precision"] = "mixed_bfloat16"
     if getattr(options, "precision", None) == "auto":
         options.precision = speed.fast_precision()
     settings = {name: getattr(options, name) for name in defaults}
     script.update({name.upper(): settings[name] for name in constants})
-    return options, settings, {name: _label(name, settings[name]) for name in settings
-                               if settings[name] != defaults[name]}
+    return options, settings, {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
 
 
 def _label(name, value):
@@ -67,7 +63,7 @@ def _parser(script, defaults, others):
     for name, default in defaults.items():
         text = HELP.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
         how = {"choices": choices[name]} if name in choices else {
-            "metavar": "N" if default is None else type(default).__name__.upper(), "type": _type(name, default)}
+            "metavar": "N" if default is None else type(default).__name__.upper(), "type": _type(default)}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
     for name in FOLDERS:
         parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=HELP[name])
@@ -76,24 +72,21 @@ def _parser(script, defaults, others):
     return parser
 
 
-def _type(name, default):
+def _type(default):
     """A type for argparse: that of the constant.  A constant 0 or 1 may mean a fraction and takes any number."""
-    whole = default is None or type(default) is int and (name == "seed" or default not in (0, 1))
-    low, high = LIMITS.get(name, (-math.inf, math.inf))
+    whole = default is None or type(default) is int and default not in (0, 1)
 
     def parse(text):
         if isinstance(default, str):
             return text
-        if isinstance(default, bool):
-            if text.lower() not in ("true", "false"):
-                raise argparse.ArgumentTypeError(f"{text} is neither true nor false")
+        if isinstance(default, bool) and text.lower() in ("true", "false"):
             return text.lower() == "true"
         try:
-            value = int(text) if whole or type(default) is int and re.fullmatch(r"[-+]?\d+", text) else float(text)
+            value = int(text) if whole or re.fullmatch(r"[-+]?\d+", text) else float(text)
+            if math.isfinite(value) and not isinstance(default, bool):
+                return float(value) if isinstance(default, float) else value
         except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or not low <= value <= high:
-            bounds = "" if low == -math.inf else f" of {low} or more" if high == math.inf else f" from {low} to {high}"
-            raise argparse.ArgumentTypeError(f"{text} is not a {'whole ' * whole}number{bounds}")
-        return value
+            pass
+        kind = "true or false" if isinstance(default, bool) else f"a {'whole ' * whole}number"
+        raise argparse.ArgumentTypeError(f"{text} is not {kind}")
     return parse

@@ -23,19 +23,12 @@ def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):
 
 
 def curves(run, path):
-    """Draws accuracy and loss over the epochs, train and test, beside the paper's values.
-
-    Args:
-        run: dict as of `record.read`.
-        path: pathlib.Path of the .png; it is whole or absent.
-    """
+    """Draws accuracy and loss over the epochs of a run (as `record.read` returns it), beside the paper's values."""
     history, accuracy = run["history"], record.accuracy_name(run["history"])
     epochs = range(1, len(history["loss"]) + 1)
-    marker = "o" if len(epochs) == 1 else None
     figure, (left, right) = subplots(1, 2)
-
     for prefix, name, color in ("", "train", TRAIN), ("val_", "test", TEST):
-        style = {"color": color, "marker": marker, "label": name}
+        style = {"color": color, "marker": "o" if len(epochs) == 1 else None, "label": name}
         if f"{prefix}{accuracy}" in history:
             left.plot(epochs, 100 * np.asarray(history[prefix + accuracy]), **style)
         if prefix + "loss" in history:
@@ -44,12 +37,10 @@ def curves(run, path):
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
-
     # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
     right.set(xlabel="epoch", ylabel="loss", yscale="log")
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
-
     for axes in left, right:
         axes.grid(alpha=0.3)
         if axes.lines:

@@ -1,18 +1,17 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
-    run                    attributes: title; settings, training, versions, machine (JSON); seconds; for the final
-                           weights train_accuracy, train_loss, test_accuracy, test_loss, or whatever else the script's
-                           metrics are called (Inception v3: also train_top_5, test_top_5), without test_* where there
-                           is no test set; paper_train, paper_test (%) where the paper has figures for these settings
-    run/history/<name>     one value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test
-                           set), learning_rate, seconds; with label noise between 0 and 1 accuracy_clean and
-                           accuracy_mislabeled (accuracy_wrong in older files)
-    run/probe/inputs       a few random inputs, and
-    run/probe/outputs      the model's outputs for them: a check that it was loaded as it was saved
+    run                   attributes: title; settings, training (optimizer with its schedule, loss, callbacks),
+                          versions, machine, as JSON; seconds; of the final weights train_accuracy, train_loss,
+                          test_accuracy, test_loss, or what else the script's metrics are called (Inception v3:
+                          train_top_5, test_top_5); paper_train, paper_test (%) where the paper has figures for it
+    run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
+                          learning_rate, seconds; with label noise between 0 and 1 accuracy_clean and
+                          accuracy_mislabeled (accuracy_wrong in older files)
+    run/probe/inputs      a few random inputs, and
+    run/probe/outputs     the model's outputs for them: a check that it was loaded as it was saved
 
-`training` is the optimizer with its schedule, the loss and the callbacks.  Scripts that solve for their weights store
-other attributes and groups: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).  A
-.run.h5 holds the same without the model and the probe.
+A .run.h5 is without the model and the probe.  Scripts that solve for their weights store no history, and more of their
+own: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).
 """
 
 import contextlib
@@ -20,6 +19,7 @@ import json
 import logging
 import os
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -38,8 +38,8 @@ HEADROOM = 2**20  # bytes; more than everything but the weights takes
 def replacing(path):
     """Gives a temporary path beside `path` to write to; what was written takes the place of `path` in one step.
 
-    Whatever happens before the end of the block, a kill included, leaves the earlier file as it was.  Two processes
-    that write the same file at once do not mix: the later one's is there in the end.
+    Whatever happens before, a kill included, leaves the earlier file as it was.  Of two processes that write the same
+    file at once, the later one's is there in the end.
     """
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
@@ -63,11 +63,7 @@ def replacing(path):
 def write(path, run, model=None):
     """Saves the run, and the model (without optimizer state) if there is one, as one file, which is whole or absent.
 
-    Args:
-        path: pathlib.Path that ends in .h5.
-        run: dict of what the module's docstring lists; "history" and "probe", like any other group, are dicts of
-            lists or arrays.
-        model: Keras model of float32 layers, or None.
+    `path` ends in .h5; `run` is a dict of what the module's docstring lists, its groups dicts of lists or arrays.
     """
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 a legacy format at every save
     with replacing(path) as part:
@@ -80,20 +76,15 @@ def write(path, run, model=None):
                 file.attrs["model_config"] = json.dumps(without_newer(json.loads(file.attrs["model_config"])))
             group = file.create_group("run")
             for name, value in run.items():
-                if name in JSON:
-                    group.attrs[name] = json.dumps(value, sort_keys=True)
-                elif isinstance(value, dict):
+                if isinstance(value, dict) and name not in JSON:
                     for part_name, values in value.items():
                         group[f"{name}/{part_name}"] = np.asarray(values)
                 else:
-                    group.attrs[name] = value
+                    group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
 
 
 def without_newer(config):
-    """Leaves out of a model's configuration the entries that Keras 3.12, the oldest supported, does not know.
-
-    Only those are left out that have no effect.
-    """
+    """Leaves out of a model's configuration what Keras 3.12, the oldest supported, does not know and has no effect."""
     if isinstance(config, list):
         return [without_newer(item) for item in config]
     if isinstance(config, dict):
@@ -138,14 +129,12 @@ def probe(model):
 
 def environment():
     """The versions and the machine of this process, as a run records them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        processor = platform.processor()
+    found = None
+    with contextlib.suppress(OSError):
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}
     return {"versions": versions, "machine": {
-        "system": platform.system(), "processor": processor, "cores": os.cpu_count(),
-        "devices": [str(device) for device in keras.distribution.list_devices()]}}
+        "system": platform.system(), "processor": found[1] if found else platform.processor(),
+        "cores": os.cpu_count(), "devices": [str(device) for device in keras.distribution.list_devices()]}}

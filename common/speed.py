@@ -4,42 +4,36 @@ import functools
 import time
 from pathlib import Path
 
+from common import cifar10
+
 import keras
 import numpy as np
 
-LONGEST_CALL = 0.3  # seconds of training steps that are compiled into one call; between calls Ctrl-C is heard
+LONGEST_CALL = 0.3  # seconds of training steps in one compiled call; between calls Ctrl-C is heard
 MOST_STEPS = 100    # in a call; more save nothing
 
 
 def feeds(model, train, test=None):
     """Sets how a compiled model is executed, and gives its examples the form in which `fit` takes them the fastest.
 
-    Args:
-        model: compiled Keras model.
-        train, test: as a `load` of this collection returns them; test may be None.
-
-    Returns:
-        (training, test), for `fit` and its validation_data.
+    `train` and `test` are as a `load` of this collection returns them.  Returns (training, test), for `fit` and its
+    validation_data.
     """
-    # On a CPU, TensorFlow's own kernels beat XLA's; JAX always uses XLA.
-    model.jit_compile = keras.backend.backend() == "jax"
-    if keras.backend.backend() == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD:
+    backend = keras.backend.backend()
+    model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
+    if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
         model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)
-    if keras.backend.backend() == "jax" and on_gpu():
+    if backend == "jax" and on_gpu() and isinstance(train, keras.utils.PyDataset):
         from common import gpu
-        if gpu.takes(train):
-            return gpu.feeds(model, train, test)
-    model.steps_per_execution = min(len(train), _steps_per_call(model, train))
+        return gpu.feeds(model, train, test)
+    if not hasattr(train, "pipeline"):
+        inputs = train[0][0]
+        model(inputs)
+        began = time.perf_counter()
+        model(inputs)  # a forward pass is about a third of a step
+        steps = int(LONGEST_CALL / (3 * (time.perf_counter() - began)))
+        model.steps_per_execution = int(np.clip(steps, 1, min(len(train), MOST_STEPS)))
     return feed(train), test and feed(test)
-
-
-def _steps_per_call(model, train):
-    """How many training steps take LONGEST_CALL, by the time of a forward pass, a third of a step."""
-    inputs = next(iter(feed(train)))[0] if hasattr(train, "pipeline") else train[0][0]
-    model(inputs)
-    began = time.perf_counter()
-    model(inputs)
-    return int(np.clip(LONGEST_CALL / (3 * (time.perf_counter() - began)), 1, MOST_STEPS))
 
 
 def _momentum_step(optimizer, gradient, variable, learning_rate):
@@ -49,8 +43,6 @@ def _momentum_step(optimizer, gradient, variable, learning_rate):
     """
     import tensorflow as tf
 
-    if not optimizer.momentum:
-        return keras.optimizers.SGD.update_step(optimizer, gradient, variable, learning_rate)
     momentum = optimizer.momentums[optimizer._get_variable_index(variable)].value
     learning_rate, gradient = tf.cast(learning_rate, variable.dtype), tf.cast(gradient, variable.dtype)
     return tf.raw_ops.ResourceApplyKerasMomentum(
@@ -75,39 +67,28 @@ def on_gpu():
 
 
 def feed(batches):
-    """Batches in the form that Keras takes the fastest: with TensorFlow a tf.data.Dataset, else as they are.
-
-    Args:
-        batches: a `data.Batches`, or whatever makes a dataset of itself, with `pipeline`.
-    """
-    if hasattr(batches, "pipeline"):
+    """Batches as Keras takes them the fastest: with TensorFlow as a tf.data.Dataset, else as they are."""
+    if hasattr(batches, "pipeline"):  # makes a dataset of itself
         return batches.pipeline()
     if keras.backend.backend() != "tensorflow":
         return batches
     import tensorflow as tf
 
-    if hasattr(batches, "images"):
-        dataset = _gathered(batches)
-    else:
-        signature = tuple(tf.TensorSpec((None, *column.shape[1:]), column.dtype) for column in batches[0])
-        dataset = tf.data.Dataset.from_generator(lambda: map(batches.__getitem__, range(len(batches))),
-                                                 output_signature=signature)
-    return without_autotune(dataset.prefetch(4), len(batches))
+    def dataset_of(examples, like):
+        signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in like)
+        return tf.data.Dataset.from_generator(examples, output_signature=signature)
 
-
-def _gathered(batches):
-    """Batches of a `cifar10.Images`, cut out and standardized by TensorFlow; an epoch's order and crops are its data.
-
-    Nothing calls Python for a batch, which costs a small network a fifth of its time.
-    """
-    import tensorflow as tf
-
+    if not isinstance(batches, cifar10.Images):
+        in_turn = dataset_of(lambda: map(batches.__getitem__, range(len(batches))), batches[0])
+        return without_autotune(in_turn.prefetch(4), len(batches))
+    # TensorFlow cuts images out and standardizes them; an epoch's order and crops are its data.  To call Python for
+    # every batch costs a small network a fifth of its time.
     images, labels, size = tf.constant(batches.images), tf.constant(batches.labels), batches.batch_size
 
     def epoch(order, tops, lefts, means, deviations):
         def batch(number):
-            rows = order[number * size:(number + 1) * size]
-            windows, across = tf.gather(images, rows), tf.range(batches.side)
+            rows, across = order[number * size:(number + 1) * size], tf.range(cifar10.SIDE, dtype=order.dtype)
+            windows = tf.gather(images, rows)
             if batches.random_crop:
                 windows = tf.gather(windows, tf.gather(tops, rows)[:, None] + across, axis=1, batch_dims=1)
                 windows = tf.gather(windows, tf.gather(lefts, rows)[:, None] + across, axis=2, batch_dims=1)
@@ -116,21 +97,15 @@ def _gathered(batches):
         return tf.data.Dataset.range(len(batches)).map(batch)
 
     def columns():
-        arrays = batches.order, batches.tops, batches.lefts, batches.means, batches.deviations
-        return tuple(array.astype(np.int32) if array.dtype.kind == "i" else array for array in arrays)
+        return batches.order, batches.tops, batches.lefts, batches.means, batches.deviations
 
-    epochs = tf.data.Dataset.from_generator(lambda: [columns()], output_signature=tuple(
-        tf.TensorSpec((None, *column.shape[1:]), column.dtype) for column in columns()))
-    options = tf.data.Options()
-    options.threading.max_intra_op_parallelism = 1
-    return epochs.flat_map(epoch).with_options(options)
+    return without_autotune(dataset_of(lambda: [columns()], columns()).flat_map(epoch).prefetch(4), len(batches))
 
 
 def without_autotune(dataset, length):
-    """A tf.data.Dataset of so many batches, which TensorFlow does not tune while it is read.
+    """A tf.data.Dataset of so many batches that TensorFlow does not tune, as what is fed here needs no tuning.
 
-    The thread that tunes sleeps for longer and longer, up to a minute, and the end of an epoch often waits until it
-    wakes.  What is fed here needs no tuning.
+    The thread that tunes sleeps for up to a minute, and the end of an epoch often waits until it wakes.
     """
     import tensorflow as tf
 
