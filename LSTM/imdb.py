@@ -1,5 +1,6 @@
 """IMDB film reviews, positive or negative, as sequences of word numbers."""
 
+import contextlib
 import zipfile
 
 from common import data, say
@@ -149,14 +150,17 @@ def _read_array(archive, name):
 def _checked(reviews, labels):
     if not len(reviews):
         raise ValueError("it holds no reviews")
-    try:
-        arrays = [np.asarray(review) for review in reviews]
-    except ValueError:  # a list in a list
-        arrays = []
-    if labels.shape != (len(arrays),) or labels.dtype.kind not in "iub" or not all(
-            array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)) for array in arrays):
-        raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each; it has "
-                         f"labels of type {labels.dtype} and shape {labels.shape} for {len(reviews)} reviews")
+    if labels.shape != (len(reviews),) or labels.dtype.kind not in "iub":
+        raise ValueError(f"its labels, of type {labels.dtype} and shape {labels.shape}, are not whole numbers, one for "
+                         f"each of its {len(reviews)} reviews")
+    arrays = []
+    for review in reviews:
+        with contextlib.suppress(ValueError):  # a list in a list
+            array = np.asarray(review)
+            if array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)):
+                arrays.append(array)
+                continue
+        raise ValueError(f"its review {len(arrays)} is not a list of word numbers")
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
     low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
