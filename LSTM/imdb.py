@@ -141,10 +141,10 @@ def _read_array(archive, name):
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
             raise ValueError(f"its {name} is of version {version}, not (1, 0)")
-        shape, _, kind = np.lib.format.read_array_header_1_0(file)
+        shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
         if kind.hasobject:
             return np.asarray(data.unpickle(file, encoding="latin1"), object).reshape(shape)
-        return np.frombuffer(file.read(), kind).reshape(shape)
+        return np.frombuffer(file.read(), kind).reshape(shape, order="F" if by_columns else "C")
 
 
 def _checked(reviews, labels):
