@@ -1,5 +1,6 @@
 """IMDB film reviews, positive or negative, as sequences of word numbers."""
 
+import contextlib
 import zipfile
 
 from common import data, say
@@ -139,21 +140,24 @@ def _read_array(archive, name):
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
             raise ValueError(f"its {name} is of version {version}, not (1, 0)")
-        shape, _, kind = np.lib.format.read_array_header_1_0(file)
+        shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
         if kind.hasobject:
             return np.asarray(data.unpickle(file, encoding="latin1"), object).reshape(shape)
-        return np.frombuffer(file.read(), kind).reshape(shape)
+        return np.frombuffer(file.read(), kind).reshape(shape, order="F" if by_columns else "C")
 
 
 def _checked(reviews, labels):
-    try:
-        arrays = [np.asarray(review) for review in reviews]
-    except ValueError:  # a list in a list
-        arrays = []
-    if labels.shape != (len(arrays),) or labels.dtype.kind not in "iub" or not all(
-            array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)) for array in arrays):
-        raise ValueError("it needs x_train and x_test, lists of word numbers, and a label of 0 or 1 for each; it has "
-                         f"labels of type {labels.dtype} and shape {labels.shape} for {len(reviews)} reviews")
+    if labels.shape != (len(reviews),) or labels.dtype.kind not in "iub":
+        raise ValueError(f"its labels, of type {labels.dtype} and shape {labels.shape}, are not whole numbers, one for "
+                         f"each of its {len(reviews)} reviews")
+    arrays = []
+    for review in reviews:
+        with contextlib.suppress(ValueError):  # a list in a list
+            array = np.asarray(review)
+            if array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)):
+                arrays.append(array)
+                continue
+        raise ValueError(f"its review {len(arrays)} is not a list of word numbers")
     data.check_labels(labels, CLASSES)
     low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
     limit = np.iinfo(np.int32).max - OFFSET

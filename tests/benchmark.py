@@ -5,7 +5,7 @@
     python tests/benchmark.py --table        puts what was measured into the READMEs
     python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
     python tests/benchmark.py --gpu          JAX beside PyTorch on one GPU; TensorFlow need not be there
-    python tests/benchmark.py --pipeline     how fast Inception v3 gets its pictures, and uses them up; some minutes
+    python tests/benchmark.py --pipeline     how fast Inception v3 gets its images, and uses them up; some minutes
 
 Contenders take turns, each in a process of its own, and the figure is the median over the rounds, so that a busy moment
 of the machine hits all alike.  Ours is a script's own build_model, trained by Keras' fit from the script's own way of
@@ -27,25 +27,27 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "LSTM"))  # imdb.py, beside its scripts
 SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
            "MLP3": "MLP3/cifar10_keras_mlp3.py",
            "Mini Alexnet": "Mini Alexnet/cifar10_alexnet.py",
            "Mini Inception": "Mini Inception/cifar10_tf_inception.py",
            "LSTM": "LSTM/imdb_lstm.py"}
-# Pictures or reviews in a timed pass, which takes seconds
+# Images or reviews in a timed pass, which takes seconds
 EXAMPLES = {"MLP1": 25600, "MLP3": 25600, "Mini Alexnet": 1280, "Mini Inception": 640, "LSTM": 1024}
 GPU_EXAMPLES = {"MLP1": 204800, "MLP3": 204800, "Mini Alexnet": 51200, "Mini Inception": 25600, "LSTM": 25600}
 PASSES = 3  # timed ones, after one that is not: the fastest counts
 OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
 JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
 PYTORCH = [("torch", "float32"), ("torch", "bfloat16"), ("torch-compiled", "float32"), ("torch-compiled", "bfloat16")]
-SIZES = 75, 299  # of Inception v3's pictures, in pixels: the smallest one, and the paper's
+SIZES = 75, 299  # of Inception v3's images, in pixels: the smallest one, and the paper's
 PEAK = ("torch", "float32"), ("torch", "bfloat16")  # precisions that the machine's matrix-product peak is measured in
 
 
 def examples(network, batch_size):
     """The batches that the network's scripts train on, of noise: speed does not depend on what they show."""
-    from common import cifar10, imdb
+    import imdb
+    from common import cifar10
 
     import numpy as np
     random, count = np.random.RandomState(0), EXAMPLES[network]
@@ -56,13 +58,14 @@ def examples(network, batch_size):
     return cifar10.Images(images, random.randint(0, 10, count, dtype=np.int32), batch_size, shuffle_seed=0)
 
 
-def our_model(network):
-    """The network's model, compiled as its scripts do."""
+def our_model(network, rate=None):
+    """The network's model, compiled as its scripts do, or with a constant learning rate."""
     import keras
     script = script_of(network)
     model = script.build_model()
-    optimizer = (keras.optimizers.Adam(script.LEARNING_RATE) if network == "LSTM"
-                 else keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9))
+    rate = rate or keras.optimizers.schedules.ExponentialDecay(
+        script.LEARNING_RATE, -(-EXAMPLES[network] // script.BATCH_SIZE), script.LEARNING_RATE_DECAY, staircase=True)
+    optimizer = (keras.optimizers.Adam(rate) if network == "LSTM" else keras.optimizers.SGD(rate, momentum=0.9))
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
 
@@ -87,7 +90,7 @@ def measure_ours(network, precision):
     import keras
     keras.config.set_dtype_policy(precision)
     train, model = examples(network, script_of(network).BATCH_SIZE), our_model(network)
-    fed, _ = speed.pipelines(model, train)
+    fed, _ = speed.feeds(model, train)
     seconds = []
 
     class Clock(keras.callbacks.Callback):
@@ -97,7 +100,7 @@ def measure_ours(network, precision):
         def on_epoch_end(self, epoch, logs=None):
             seconds.append(time.perf_counter() - self.began)
 
-    model.fit(fed, epochs=1 + PASSES, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(fed, epochs=1 + PASSES, steps_per_epoch=len(fed), shuffle=False, verbose=0, callbacks=[Clock()])
     return seconds[1:]
 
 
@@ -110,8 +113,8 @@ def measure_pytorch(network, precision, compiled, device="cpu"):
     train = examples(network, script.BATCH_SIZE)
     first, _ = train[0]
     inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
-    for index in range(len(train)):  # all at once would raise the peak memory
-        rows = train.rows(index)
+    for first in range(0, len(inputs), script.BATCH_SIZE):  # all at once would raise the peak memory
+        rows = train.order[first:first + script.BATCH_SIZE]
         inputs[rows] = train.inputs(rows)
     epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs).to(device),
                           torch.from_numpy(train.labels).long().to(device), script.BATCH_SIZE, script.LEARNING_RATE,
@@ -154,9 +157,9 @@ def overhead():
         subprocess.run([sys.executable, ROOT / SCRIPTS["MLP1"], "--out", folder], check=True, capture_output=True)
         whole = time.perf_counter() - began
         epochs = len(record.read(Path(folder) / "cifar10_keras_mlp.h5")["history"]["loss"])
-    model = our_model("MLP1")
-    speed.speed_up(model)
-    batch, labels = (tf.constant(part) for part in examples("MLP1", script.BATCH_SIZE)[0])
+    model, train = our_model("MLP1"), examples("MLP1", script.BATCH_SIZE)
+    speed.feeds(model, train)
+    batch, labels = (tf.constant(part) for part in train[0])
     model.optimizer.build(model.trainable_variables)
 
     @tf.function
@@ -188,7 +191,7 @@ def photographs(count):
 
 
 def pipeline(size):
-    """Pictures/s of Inception v3 on ImageNet: fed and not used, and in training, both with data augmentation."""
+    """Images/s of Inception v3 on ImageNet: fed and not used, and in training, both with data augmentation."""
     sys.path.append(str(ROOT / "Inception v3"))
     import imagenet
     from common import speed
@@ -196,16 +199,15 @@ def pipeline(size):
     import keras
     import tensorflow as tf
     script = imported(ROOT / "Inception v3" / "imagenet_inception_v3_rand_crop.py")
-    keras.config.set_dtype_policy(speed.resolve_precision(script.PRECISION))
+    keras.config.set_dtype_policy(speed.fast_precision())
     count = 4 * script.BATCH_SIZE
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(f"{folder}/train-00000-of-00001") as writer:
             for number, content in enumerate(photographs(count)):
                 writer.write(imagenet.serialized(content, number % 1000, str(number)))
         source = imagenet.Shards(Path(folder), "train", count)
-        batches = imagenet.Images(source, count, 1000, size, script.BATCH_SIZE, random_crop=True,
-                                  shuffle=True).pipeline()
-        fed = []
+        train = imagenet.Images(source, count, 1000, size, script.BATCH_SIZE, random_crop=True, shuffle=True)
+        batches, fed = speed.feed(train), []
         for _ in range(1 + PASSES):
             began = time.perf_counter()
             for _ in batches:
@@ -214,7 +216,7 @@ def pipeline(size):
         model = script.build_model(size)
         model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
-        speed.speed_up(model)
+        batches, _ = speed.feeds(model, train)
         model.fit(batches, shuffle=False, verbose=0)
         began = time.perf_counter()
         model.fit(batches, shuffle=False, verbose=0)
@@ -246,7 +248,7 @@ def benchmark_table(measured):
                      for name, result in measured["medians"]["peak"].items())
     return "\n".join(lines) + f"""
 
-Pictures per second in training (LSTM: reviews), medians of {measured['rounds']} rounds, on {machine['cores']} cores
+Images per second in training (LSTM: reviews), medians of {measured['rounds']} rounds, on {machine['cores']} cores
 ({machine['processor']}), where matrix products peak at {peak}.
 TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
 
@@ -255,7 +257,7 @@ def pipeline_table(measured):
     """Makes the Markdown table of what `tests/benchmark.py --pipeline` wrote to Results/benchmark.json."""
     machine, sizes = measured["machine"], measured["sizes"]
     return "\n".join([
-        "| pictures | pictures/s fed | pictures/s in training |", "| --- | ---: | ---: |",
+        "| images | images/s fed | images/s in training |", "| --- | ---: | ---: |",
         *(f"| {size}x{size} | {speed['pipeline']:,.0f} | {speed['training']:,.1f} |" for size, speed in sizes.items()),
         "", f"On {machine['cores']} cores ({machine['processor']})."])
 
@@ -287,7 +289,7 @@ def gpu_table(card, measured):
         cells = [f"{best[of][0]:,.0f} ({best[of][1]})" for of in ("ours", "PyTorch")]
         lines.append(f"| {network} | {' | '.join(cells)} | **{best['ours'][0] / best['PyTorch'][0]:.2f}** |")
     versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items())
-    return "\n".join(lines) + f"\n\nPictures or reviews per second in training on one {card}; {versions}."
+    return "\n".join(lines) + f"\n\nImages or reviews per second in training on one {card}; {versions}."
 
 
 def gpu_benchmark(networks, rounds):
@@ -352,7 +354,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contend", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
-    parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its pictures")
+    parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its images")
     parser.add_argument("--gpu", action="store_true", help="measure on one GPU, JAX beside PyTorch")
     parser.add_argument("--table", action="store_true", help="put what was measured into the READMEs")
     options = parser.parse_args()
@@ -363,7 +365,7 @@ def main():
         from common import record
         measured = {size: pipeline(size) for size in SIZES}
         for size, speed in measured.items():
-            print(f"{size}x{size}: {speed['pipeline']} pictures/s fed, {speed['training']} pictures/s in training")
+            print(f"{size}x{size}: {speed['pipeline']} images/s fed, {speed['training']} images/s in training")
         told = json.loads(path.read_text())
         told["pipeline"] = {"machine": record.environment()["machine"], "sizes": measured}
         path.write_text(json.dumps(told, indent=1) + "\n")
@@ -402,7 +404,7 @@ def main():
     from common import record, speed
     machine = record.environment()["machine"]
     told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
-            "defaults": {network: speed.resolve_precision(getattr(script_of(network), "PRECISION", "float32"))
+            "defaults": {network: speed.fast_precision() if hasattr(script_of(network), "PRECISION") else "float32"
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
             "medians": medians(measured)}

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # The tools, and the modules that lie beside their scripts
-sys.path += [str(ROOT / folder) for folder in ("Results", "Inception v3", "MLP1")]
+sys.path += [str(ROOT / folder) for folder in ("Results", "Inception v3", "LSTM", "MLP1")]
 
 
 def every_script():

@@ -8,7 +8,7 @@ MOMENTUM = 0.9
 
 
 def mlp(hidden_layers):
-    """`hidden_layers` layers of 512 units; pictures come flat or not."""
+    """`hidden_layers` layers of 512 units; images come flat or not."""
     layers = [nn.Flatten()]
     for inputs in [2352, 512, 512][:hidden_layers]:
         layers += [nn.Linear(inputs, 512), nn.ReLU()]
@@ -86,7 +86,7 @@ NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alex
             "LSTM": LSTM}
 
 
-# Dense layers that see pictures flattened: number of inputs, and channels.  A flattened picture lies
+# Dense layers that see images flattened: number of inputs, and channels.  A flattened image lies
 # (height, width, channels) in Keras and (channels, height, width) here.
 FLATTENED = {2352: 3, 3136: 64}
 

@@ -4,7 +4,7 @@ import io
 import pickle
 import types
 
-from common import cifar10, data
+from common import cifar10, data, label_noise, speed
 
 import numpy as np
 import pytest
@@ -14,8 +14,7 @@ from conftest import ROOT, write_batches
 
 def asked(**changes):
     """What cifar10.load reads of a Run."""
-    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "label_noise": 0,
-                                     "batch_size": 8, "seed": 0} | changes))
+    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "seed": 0} | changes))
 
 
 def test_standardization_is_tensorflows():
@@ -84,18 +83,30 @@ def test_every_epoch_has_every_image_once_in_another_order():
 
 
 @pytest.mark.parametrize("random_crop", [False, True])
-def test_batches_in_their_fast_form_are_the_same(random_crop):
-    """On TensorFlow they come another way."""
-    random = np.random.RandomState(0)
-    images, numbers = random.randint(0, 256, (50, 32, 32, 3)).astype(np.uint8), np.arange(50, dtype=np.int32)
-    batches = cifar10.Images(images, numbers, 8, random_crop, shuffle_seed=3)
-    fast = batches.pipeline()
+@pytest.mark.parametrize("count", [48, 50])  # in batches of 8: the last one is as large as the others, or smaller
+def test_the_fast_feed_is_the_batches_to_the_bit(random_crop, count):
+    images = np.random.RandomState(0).randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
+    batches = cifar10.Images(images, np.arange(count, dtype=np.int32), 8, random_crop, shuffle_seed=3)
+    fast = speed.feed(batches)
     if fast is batches:
         pytest.skip("this backend takes them as they are")
     assert fast.options().autotune.enabled is False, "or the end of an epoch waits for the thread that tunes"
+    assert len(fast) == len(batches) == 6 + (count > 48)
+    epochs = []
     for epoch in 0, 1:  # each with its own order
         batches.set_epoch(epoch)
-        for batch, expected in zip(fast, map(batches.__getitem__, range(len(batches))), strict=True):
+        epochs.append([batches[k] for k in range(len(batches))])
+        for batch, expected in zip(fast, epochs[-1], strict=True):
+            assert batch[0].dtype == expected[0].dtype == np.float32 and batch[1].dtype == expected[1].dtype
+            np.testing.assert_array_equal(batch[0], expected[0])
+            np.testing.assert_array_equal(batch[1], expected[1])
+    assert (epochs[0][0][1] != epochs[1][0][1]).any() and len(epochs[0][-1][1]) == (count % 8 or 8)
+
+
+def test_the_fast_feed_of_what_is_evaluated_is_its_batches_to_the_bit(tiny_cifar10):
+    train, test = cifar10.load(asked(data=tiny_cifar10), 8, random_crop=True)
+    for batches in train.for_evaluation(), test, test.first(7):
+        for batch, expected in zip(speed.feed(batches), map(batches.__getitem__, range(len(batches))), strict=True):
             np.testing.assert_array_equal(batch[0], expected[0])
             np.testing.assert_array_equal(batch[1], expected[1])
 
@@ -107,14 +118,14 @@ def test_evaluation_ignores_the_random_crop():
 
 
 def test_a_transform_replaces_the_central_windows_of_both_splits_once(tiny_cifar10):
-    plain = cifar10.load(asked(data=tiny_cifar10))
+    plain = cifar10.load(asked(data=tiny_cifar10), 8)
 
     def flipped(images, seed):
         assert images.shape[1:] == (28, 28, 3) and images.dtype == np.uint8 and seed == 0
         return images[:, :, ::-1]
 
-    train, test = cifar10.load(asked(data=tiny_cifar10), transform=flipped)
-    assert train.settings == {"random_crop": False, "transform": "flipped"}
+    train, test = cifar10.load(asked(data=tiny_cifar10), 8, transform=flipped)
+    assert train.settings == {"batch_size": 8, "label_noise": 0, "random_crop": False, "transform": "flipped"}
     for one, other in zip(plain, (train, test), strict=True):
         np.testing.assert_allclose(one[0][0][:, :, ::-1], other[0][0], atol=1e-5)
         np.testing.assert_array_equal(one[0][1], other[0][1])
@@ -182,7 +193,7 @@ TRUE = np.random.RandomState(1).randint(0, 10, 20000).astype(np.int32)
 
 @pytest.mark.parametrize("probability", [0, 0.3, 0.5, 1])
 def test_corruption_rate_and_chance_agreement(probability):
-    fitted = data.corrupt_labels(TRUE, EXAMPLES, probability, seed=0)
+    fitted = label_noise.corrupt_labels(TRUE, EXAMPLES, probability, seed=0)
     # A corrupted label comes out true one time in ten; five standard deviations of slack.
     expected = 1 - 0.9 * probability
     slack = 5 * np.sqrt(expected * (1 - expected) / len(TRUE))
@@ -190,7 +201,7 @@ def test_corruption_rate_and_chance_agreement(probability):
 
 
 def test_random_labels_are_uniform_and_independent_of_the_true_ones():
-    fitted = data.corrupt_labels(TRUE, EXAMPLES, 1, seed=0)
+    fitted = label_noise.corrupt_labels(TRUE, EXAMPLES, 1, seed=0)
     counts = np.histogram2d(TRUE, fitted, bins=(10, 10))[0]
     assert fitted.dtype == TRUE.dtype
     expected = np.outer(counts.sum(axis=1), np.full(10, 0.1))
@@ -200,27 +211,27 @@ def test_random_labels_are_uniform_and_independent_of_the_true_ones():
 
 def test_random_labels_are_the_same_everywhere():
     """These very labels were fitted by the published models: they must never change."""
-    assert data.corrupt_labels(TRUE[:12], EXAMPLES[:12], 1, seed=0).tolist() == [4, 4, 8, 7, 9, 8, 9, 1, 6, 2, 4, 9]
-    assert data.corrupt_labels(TRUE[:12], EXAMPLES[:12], 1, seed=1).tolist() == [5, 9, 0, 3, 6, 3, 2, 6, 2, 9, 8, 7]
+    for seed, labels in (0, [4, 4, 8, 7, 9, 8, 9, 1, 6, 2, 4, 9]), (1, [5, 9, 0, 3, 6, 3, 2, 6, 2, 9, 8, 7]):
+        assert label_noise.corrupt_labels(TRUE[:12], EXAMPLES[:12], 1, seed).tolist() == labels
 
 
 def test_a_label_belongs_to_its_example_not_to_its_place():
-    fitted = data.corrupt_labels(TRUE, EXAMPLES, 0.7, seed=5)
-    np.testing.assert_array_equal(data.corrupt_labels(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
+    fitted = label_noise.corrupt_labels(TRUE, EXAMPLES, 0.7, seed=5)
+    np.testing.assert_array_equal(label_noise.corrupt_labels(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
 
 
 def test_more_noise_keeps_the_labels_already_corrupted():
-    some, more = (data.corrupt_labels(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
+    some, more = (label_noise.corrupt_labels(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
     changed = some != TRUE
     np.testing.assert_array_equal(some[changed], more[changed])
 
 
 def test_load_gives_random_labels_for_training_and_true_ones_for_testing(tiny_cifar10):
     (_, _), (_, true) = cifar10.read(tiny_cifar10)
-    train, test = cifar10.load(asked(data=tiny_cifar10, label_noise=1.0))
+    train, test = cifar10.load(asked(data=tiny_cifar10), 8, label_noise=1.0)
     assert test.labels.tolist() == true.tolist()
     assert np.mean(train.labels == cifar10.read(tiny_cifar10)[0][1]) < 0.4
-    assert train.settings == {"random_crop": False}
+    assert train.settings == {"batch_size": 8, "label_noise": 1.0, "random_crop": False}
 
 
 # Generated images
@@ -235,7 +246,7 @@ def test_generated_images_are_the_same_every_time():
 
 
 def test_load_says_that_images_are_generated(capsys):
-    cifar10.load(asked(dataset="synthetic"))
+    cifar10.load(asked(dataset="synthetic"), 8)
     assert "Synthetic" in capsys.readouterr().out
 
 
@@ -319,6 +330,6 @@ def test_no_network(tmp_path, monkeypatch):
 
 def test_limit_beyond_the_data(tiny_cifar10):
     with pytest.raises(SystemExit, match="--limit 101 .* 100 training examples"):
-        cifar10.load(asked(data=tiny_cifar10, limit=101))
-    train, test = cifar10.load(asked(data=tiny_cifar10, limit=30))
+        cifar10.load(asked(data=tiny_cifar10, limit=101), 8)
+    train, test = cifar10.load(asked(data=tiny_cifar10, limit=30), 8)
     assert len(train.labels) == 30 and len(test.labels) == 20

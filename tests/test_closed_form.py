@@ -1,6 +1,7 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features."""
 
-from common import data, record
+import cholesky
+from common import record
 
 import keras
 import numpy as np
@@ -72,16 +73,16 @@ def test_the_kernel_on_mnist(tmp_path):
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
-    assert told["title"].startswith("Gaussian kernel on mnist")
+    assert told["title"].startswith("Gaussian kernel") and told["title"].endswith("(mnist)")
     (tmp_path / "mnist.npz").write_bytes(b"")
     assert "mnist.npz is no MNIST data set" in one_sentence(run(KERNEL, *options))
 
 
 def test_too_little_memory_is_said_before_the_work():
     with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
-        data.need_memory(1e18, "The kernel")
+        cholesky.need_memory(1e18, "The kernel")
     with pytest.raises(SystemExit, match="Take fewer filters, with --filters"):
-        data.need_memory(1e18, "The solve", "filters, with --filters")
+        cholesky.need_memory(1e18, "The solve", "filters, with --filters")
 
 
 def test_random_features(tmp_path):

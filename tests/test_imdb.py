@@ -2,7 +2,8 @@
 
 import types
 
-from common import data, imdb
+import imdb
+from common import data, label_noise
 
 import keras
 import numpy as np
@@ -13,8 +14,7 @@ from conftest import ROOT, write_reviews
 
 def asked(**changes):
     """What imdb.load reads of a Run."""
-    return types.SimpleNamespace(**({"dataset": "imdb", "data": None, "limit": None, "label_noise": 0,
-                                     "batch_size": 8, "seed": 0} | changes))
+    return types.SimpleNamespace(**({"dataset": "imdb", "data": None, "limit": None, "seed": 0} | changes))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_words_come_as_from_keras(folder, monkeypatch):
     """keras.datasets.imdb and pad_sequences are what users of the field would take."""
     monkeypatch.setattr("keras.src.datasets.imdb.get_file", lambda *args, **kwargs: folder / "imdb.npz")
     (train, labels), (test, test_labels) = keras.datasets.imdb.load_data(num_words=imdb.VOCABULARY)
-    ours_train, ours_test = imdb.load(asked(data=folder))
+    ours_train, ours_test = imdb.load(asked(data=folder), 8)
     ours_train = ours_train.for_evaluation()
     for theirs, their_labels, ours in (train, labels, ours_train), (test, test_labels, ours_test):
         # Keras shuffles the reviews.
@@ -40,7 +40,7 @@ def test_words_come_as_from_keras(folder, monkeypatch):
 
 
 def test_batches_are_shuffled_anew_and_repeatably(folder):
-    train, _ = imdb.load(asked(data=folder))
+    train, _ = imdb.load(asked(data=folder), 8)
 
     def order(epoch):
         train.set_epoch(epoch)
@@ -82,7 +82,7 @@ def test_shuffled_words_are_the_same_words_in_an_order_of_each_review():
     review = np.arange(1, 151, dtype=np.int32)
 
     def shuffled(review, seed):
-        return SHUFFLED(review, data.random_state(review, seed), None)
+        return SHUFFLED(review, label_noise.random_state(review, seed), None)
 
     one = shuffled(review, 0)
     assert sorted(one) == sorted(review) and one.tolist() != review.tolist()
@@ -95,7 +95,7 @@ def test_shuffled_words_are_the_same_words_in_an_order_of_each_review():
 def test_random_words_keep_length_and_frequencies_only():
     every_word = np.repeat([1, 2, 3], [6000, 3000, 1000])
     reviews = [np.full(100, k, np.int32) for k in range(1, 301)]
-    reviews = [RANDOM(review, data.random_state(review, 0), every_word) for review in reviews]
+    reviews = [RANDOM(review, label_noise.random_state(review, 0), every_word) for review in reviews]
     assert {len(review) for review in reviews} == {100}
     shares = np.bincount(np.concatenate(reviews))[1:] / 30000
     np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.02)
@@ -104,30 +104,31 @@ def test_random_words_keep_length_and_frequencies_only():
 
 @pytest.mark.parametrize("transform", [SHUFFLED, RANDOM])
 def test_transforms_are_for_training_and_test_alike_and_unchanged_by_limit(folder, transform):
-    written, written_test = imdb.load(asked(data=folder))
-    train, test = imdb.load(asked(data=folder), transform=transform)
-    assert train.settings == {"random_crop": False, "transform": transform.__name__}
+    written, written_test = imdb.load(asked(data=folder), 8)
+    train, test = imdb.load(asked(data=folder), 8, transform=transform)
+    assert train.settings == {"batch_size": 8, "label_noise": 0, "random_crop": False,
+                              "transform": transform.__name__}
     for one, other in (written.for_evaluation(), train.for_evaluation()), (written_test, test):
         assert (inputs(one) != inputs(other)).any() and (one.labels == other.labels).all()
-    few, _ = imdb.load(asked(data=folder, limit=7), transform=transform)
+    few, _ = imdb.load(asked(data=folder, limit=7), 8, transform=transform)
     np.testing.assert_array_equal(inputs(few.for_evaluation()), inputs(train.for_evaluation())[:7])
 
 
 def test_random_labels_are_for_training_only(folder):
-    true, test = imdb.load(asked(data=folder))
-    noisy, noisy_test = imdb.load(asked(data=folder, label_noise=1.0))
+    true, test = imdb.load(asked(data=folder), 8)
+    noisy, noisy_test = imdb.load(asked(data=folder), 8, label_noise=1.0)
     assert (true.labels != noisy.labels).any() and set(noisy.labels) == {0, 1}
     assert (test.labels == noisy_test.labels).all()
 
 
 def test_limit(folder):
-    assert len(imdb.load(asked(data=folder, limit=7))[0].labels) == 7
+    assert len(imdb.load(asked(data=folder, limit=7), 8)[0].labels) == 7
     with pytest.raises(SystemExit, match="--limit 31 .* 30 training examples"):
-        imdb.load(asked(data=folder, limit=31))
+        imdb.load(asked(data=folder, limit=31), 8)
 
 
 def test_load_says_that_reviews_are_generated(capsys):
-    train, _ = imdb.load(asked(dataset="synthetic"))
+    train, _ = imdb.load(asked(dataset="synthetic"), 8)
     assert "Synthetic" in capsys.readouterr().out and len(train.labels) == data.SYNTHETIC[0]
 
 

@@ -1,7 +1,6 @@
 """Our layers against TensorFlow's own operations."""
 
-from common.layers import LocalResponseNormalization
-from common.speed import BatchNormalization
+from common.layers import BatchNormalization, LocalResponseNormalization
 
 import keras
 import numpy as np
