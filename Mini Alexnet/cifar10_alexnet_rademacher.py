@@ -1,0 +1,55 @@
+"""Mini Alexnet on CIFAR-10, Rademacher complexity.
+
+How well can the network's outputs agree with coins?  Each image, training and test, gets class 0 or 1 by a coin of its
+own (label -1 or +1), and the network two logits; its answer h(x), -1 or +1, is the class of the larger one.  The mean
+of label * h(x) over the training images, 2 * accuracy - 1, is at most 1, and what training finds is a lower bound of
+the best that any weights do: the empirical Rademacher complexity of the network on these images, but for
+about 1 / sqrt(50,000), as the coins are thrown once.  At 1, bounds built on it say nothing.  On test images it is 0.
+Paper: section 2.2.
+"""
+
+from common import cifar10, data, experiment
+from common.layers import LocalResponseNormalization
+
+import keras
+from keras import layers
+
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 128            # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+PRECISION = "auto"          # of the training: bfloat16 where it is the faster one, else float32
+
+
+def build_model():
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 2); 1,386,242 parameters."""
+    return keras.Sequential([
+        keras.Input((28, 28, 3)),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        LocalResponseNormalization(),
+        layers.Conv2D(64, 5, padding="same", activation="relu"),
+        LocalResponseNormalization(),
+        layers.MaxPooling2D(3, strides=2, padding="same"),
+        layers.Flatten(),
+        layers.Dense(384, activation="relu"),
+        layers.Dense(192, activation="relu"),
+        layers.Dense(2, dtype="float32"),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run)
+    for part in train, test:  # a coin for each image, a function of the seed and of the image alone
+        part.labels = data.corrupt_labels(part.labels, part.images, 1, run.seed, classes=2)
+    model = build_model()
+    model.compile(
+        optimizer=keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test)
+    accuracy = model.evaluate(train.for_evaluation().pipeline(), verbose=0, return_dict=True)["accuracy"]
+    print(f"Rademacher complexity, at least: mean of label * h(x) = 2 * {accuracy:.4f} - 1 = {2 * accuracy - 1:.4f}")
+    run.save(model)
