@@ -1,5 +1,6 @@
 """What is published: every committed .h5, the tables, the pictures."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import catalog
 import draw
-import figures
+import measures
 import train
 from common import cifar10, record
 
@@ -20,7 +21,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, every_script, run
+from conftest import ROOT, every_script, one_sentence, run
 
 FILES = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
 MODELS = [path for path in FILES if "history" in record.read(path) and ".run." not in path.name]
@@ -116,7 +117,72 @@ def test_the_picture_beside_a_script_is_the_one_in_results(model):
 
 
 def test_every_script_has_its_row():
-    assert {ROOT / (row.name + ".py") for row in catalog.TRAINED} == set(every_script())
+    assert {catalog.script_of(row) for row in catalog.TRAINED} - {None} == set(every_script())
+
+
+def test_a_row_is_called_what_its_script_is_called():
+    """The first line of the script's docstring, but for commas; behind it what the row's options make of it."""
+    rows = [row for row in sum(catalog.TABLES.values(), []) if catalog.script_of(row) and not row.part]
+    for row in rows:
+        title = ast.get_docstring(ast.parse(catalog.script_of(row).read_text())).splitlines()[0].rstrip(".")
+        assert row.title.replace(",", "").startswith(title.replace(",", "")), row
+    for row in (catalog.FEATURES, catalog.MORE_FEATURES):
+        assert row.variant == f"{catalog.run_of(row)['settings']['filters']:,} filters"
+
+
+def test_the_options_of_a_row_are_the_settings_in_its_file():
+    with_options = [row for row in catalog.published() if row.options]
+    assert len(with_options) > 20
+    for row in with_options:
+        settings = catalog.run_of(row)["settings"]
+        for name, value in row.options.items():
+            assert settings[name.replace("-", "_")] == value, row.name
+
+
+def test_names_and_titles_are_put_together_from_fields():
+    row = catalog.with_noise("LSTM", 0.4)
+    assert row.name == "LSTM/imdb_lstm_rand_labels--label-noise-0.4"
+    assert (row.title, row.label) == ("LSTM on IMDB, label noise 0.4", "LSTM, label noise 0.4")
+    assert catalog.TINY.label == "Inception v3 on tiny-imagenet-20" and catalog.TINY.name == (
+        "Inception v3/imagenet_inception_v3--batch-size-125--learning-rate-0.003--image-size-75--tiny-imagenet-20")
+    assert train.command(row)[1:] == [str(ROOT / "LSTM" / "imdb_lstm_rand_labels.py"), "--label-noise", "0.4",
+                                      "--no-weights"]
+    assert train.command(catalog.row("MLP 1x512"))[1:] == [str(ROOT / "MLP1" / "cifar10_keras_mlp.py")]
+
+
+def test_every_run_that_is_kept_is_published():
+    assert {catalog.file_of(row) for row in catalog.published()} == set(ROOT.glob("*/*.h5"))
+
+
+def test_older_files_are_read_under_the_names_of_today():
+    older = catalog.with_noise("MLP 1x512", 0.4)
+    assert "accuracy_wrong" in record.read(catalog.file_of(older))["history"]
+    run = catalog.run_of(older)
+    assert "accuracy_mislabeled" in run["history"] and "accuracy_wrong" not in run["history"]
+    assert catalog.run_of(catalog.row("Mini Alexnet"))["title"] == "Mini Alexnet on CIFAR-10"
+
+
+def test_the_papers_figures_are_beside_no_run_they_are_not_for():
+    for row in catalog.published():
+        if row.options and not row.paper:
+            assert catalog.paper_of(row) == (), row.name
+
+
+def test_what_takes_longest_comes_first():
+    """By what the runs took: the median of each network, in the order in which the table of minutes has them."""
+    minutes = {}
+    for row in catalog.trained():
+        if catalog.file_of(row) and row.script not in catalog.MINUTES:
+            minutes.setdefault(row.network, []).append(catalog.run_of(row)["seconds"] / 60)
+    medians = [np.median(values) for values in minutes.values()]
+    assert medians == sorted(medians, reverse=True) and len(medians) == 5
+    for network, values in minutes.items():
+        assert np.median(values) / 2 < catalog.MINUTES[network] < np.median(values) * 2, network
+    assert set(catalog.MINUTES) - set(catalog.NETWORKS) <= {row.script for row in catalog.trained()}
+
+
+def test_a_pattern_that_matches_no_file_is_refused():
+    assert "MLP1/*.h6: no such file" in one_sentence(run(ROOT / "Results" / "evaluate.py", "MLP1/*.h6"))
 
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
@@ -151,7 +217,6 @@ def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeyp
 
 
 def test_missing_runs_are_trained_as_a_user_would(tmp_path):
-    assert all((ROOT / (name.split("--")[0] + ".py")).exists() for name in catalog.names())
     process = run(ROOT / "Results" / "train.py", "MLP1/*noise-0.5", "--out", tmp_path, "--dataset", "synthetic",
                   "--epochs", "1", cwd=tmp_path)
     assert process.returncode == 0 and "Trained 1 of 1 runs" in process.stdout, process.stderr
@@ -160,7 +225,7 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path):
 
 def test_a_run_that_fails_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*rand_wd", "--out", str(tmp_path)])
-    monkeypatch.setattr(train, "command", lambda name: [sys.executable, "-c", "raise SystemExit('no')"])
+    monkeypatch.setattr(train, "command", lambda row: [sys.executable, "-c", "raise SystemExit('no')"])
     with pytest.raises(SystemExit) as refusal:
         train.main()
     assert refusal.value.code is True and "rand_wd: FAILED" in capsys.readouterr().out
@@ -171,8 +236,8 @@ def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
     meet = ("import os, pathlib, time; here = pathlib.Path('{}'); here.write_text(str(os.sched_getaffinity(0)))\n"
             "while len(list(here.parent.glob('*.cores'))) < 2: time.sleep(0.01)")
     monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*_wd", "--out", str(tmp_path), "--at-once", "2"])
-    monkeypatch.setattr(train, "command", lambda name: [sys.executable, "-c", meet.format(
-        tmp_path / f"{name.split('/')[1]}.cores")])
+    monkeypatch.setattr(train, "command", lambda row: [sys.executable, "-c", meet.format(
+        tmp_path / f"{row.stem}.cores")])
     before = os.sched_getaffinity(0)
     with pytest.raises(SystemExit) as end:
         train.main()
@@ -183,8 +248,8 @@ def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
 
 def test_epochs_to_fit_are_interpolated():
     fitted = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
-    assert figures.epochs_to_fit(fitted) == pytest.approx(2.5)
-    assert np.isnan(figures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
+    assert measures.epochs_to_fit(fitted) == pytest.approx(2.5)
+    assert np.isnan(measures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
 @pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),
