@@ -81,7 +81,9 @@ VARIANTS = {"": "", "_wd": "weight decay", "_rand_crop": "random crop", "_wd_ran
             "_rand_labels_wd": "random labels, weight decay", "_rand_labels_rand_crop": "random labels, random crop",
             "_rand_labels_augmentation": "random labels, augmentation", "_rademacher": "labels by a coin",
             "_shuffled_pixels": "shuffled pixels", "_random_pixels": "random pixels", "_gaussian": "Gaussian noise",
-            "_shuffled_words": "shuffled words", "_random_words": "random words"}
+            "_shuffled_words": "shuffled words", "_random_words": "random words",
+            "_wd_rand_labels": "weight decay, random labels",
+            "_dropout_wd_rand_labels": "dropout, weight decay, random labels"}
 PICTURES = {"_rand": "_rand_labels", "_rand_wd": "_rand_labels_wd"}  # where their names end otherwise than the script's
 
 
@@ -137,6 +139,7 @@ CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularizatio
 SENSELESS_TEXT = _rows("LSTM", "_shuffled_words", "_random_words")
 IMDB = _rows("LSTM", "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels") + SENSELESS_TEXT
 
+SENSELESS = RANDOMNESS + SENSELESS_TEXT  # images and texts that make no sense, or less
 TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB  # each by its script as it stands
 
 # Trained on few and small images, and kept without their weights, which are 87 MB a file.  The paper's figures are for
@@ -176,6 +179,7 @@ MINUTES = {"Mini Inception": 75, "Mini Alexnet": 25, "LSTM": 16, "MLP 1x512": 4,
 def with_noise(network, noise):
     """The row of a network's run at a label noise from 0 to 1, all of one schedule."""
     true, random = PAIRS[network]
+    noise = float(noise)
     if noise == 1:
         return random
     if noise == 0 and network != "Mini Inception":  # whose schedule for true labels is another one
@@ -202,6 +206,16 @@ def shown():
 def published():
     """The rows of all runs that are here, each once: those of the tables, then those of Figure 1 (b) and (c)."""
     return _once(sum(TABLES.values(), []) + swept())
+
+
+def with_true_labels():
+    """The rows that were trained on true labels alone and tested after every epoch, a list by the data set's name."""
+    rows = {}
+    for row in published():
+        run = run_of(row)
+        if "val_accuracy" in run.get("history", {}) and not run["settings"].get("label_noise"):
+            rows.setdefault(row.part or row.data, []).append(row)
+    return rows
 
 
 def _once(rows):

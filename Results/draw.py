@@ -2,7 +2,8 @@
 
     python Results/draw.py
 
-The pictures lie here and beside the scripts; the tables are those of Results/README.md and of the README's finding.
+The pictures lie here and beside the scripts; the tables are those of Results/README.md, of the README's finding, and
+results.csv and history.csv.
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
@@ -13,8 +14,11 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 import catalog
+import claims
 import figures
+import spreadsheets
 from common import plot, record
+from measures import best_epoch, early_stopping, gain
 
 sys.path.append(str(catalog.SCRIPTS / "MLP1"))  # what the scripts there import lies beside them
 
@@ -26,6 +30,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1c": "Figure 1 (c): and the less is right on new images",
            "Learned_first": "The true labels are learned first, the wrong ones memorized later",
            "Figure_2b": "Figure 2 (b): early stopping and batch norm",
+           "Early_stopping": "Early stopping brings little on images, and more on text",
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
@@ -57,6 +62,41 @@ def table(rows):
 def script_link(row):
     """A link from Results/ to a row's script, under the row's name; the name alone where there is no script yet."""
     return f"[{row.label}](../{quote(row.script)})" if catalog.script_of(row) else row.label
+
+
+def claims_table():
+    """Makes the Markdown table of the paper's claims: what here shows each, and whether it holds."""
+    lines = ["| section | the paper's claim | here | verdict |", "| --- | --- | --- | --- |"]
+    for claim in claims.CLAIMS:
+        pictures = [f"[picture]({quote(name)}.png)" for name in claim.pictures
+                    if (catalog.ROOT / "Results" / f"{name}.png").exists()]
+        scripts = list(map(script_link, claim.rows)) * (len(claim.rows) <= 3)  # of more the picture tells
+        lines.append(f"| {claim.section} | {claim.text} | {'<br>'.join(scripts + pictures)} "
+                     f"| {claims.verdict(claim)} |")
+    return "\n".join(lines)
+
+
+def early_stopping_table():
+    """Makes the Markdown table of the last and the best test accuracy of runs with true labels, and its summary."""
+    lines = ["| run | last epoch | best epoch | difference | best at |", "| --- | ---: | ---: | ---: | ---: |"]
+    summary = []
+    for data, rows in catalog.with_true_labels().items():
+        for row in rows:
+            run = catalog.run_of(row)
+            last, best = early_stopping(run)
+            lines.append(f"| {row.label} | {last:.2f} | {best:.2f} | **{best - last:.2f}** "
+                         f"| {best_epoch(run)} of {len(run['history']['val_accuracy'])} |")
+        for words, senseless in ("", False), (", shuffled or random", True):
+            runs = [catalog.run_of(row) for row in rows if (row in catalog.SENSELESS) == senseless]
+            if runs:
+                summary.append(f"{data}{words}: {claims.span(map(gain, runs))} points, best at epoch "
+                               f"{claims.span(map(best_epoch, runs), 0)}.")
+    noisy = {row.label: gain(catalog.run_of(row)) for row in catalog.swept() if row.options and catalog.file_of(row)}
+    if noisy:
+        most = max(noisy, key=noisy.get)
+        summary.append("With random labels among the true ones it would bring much more, up to "
+                       f"{noisy[most]:.1f} points ({most}).")
+    return "\n".join(lines) + "\n\n" + "\n".join(summary)
 
 
 def paper(row):
@@ -142,10 +182,13 @@ def main():
     for network in catalog.NETWORKS:
         fill(readme, network, gallery({row.picture: f"{row.label}<br>{links(row, picture=False)}" for row in rows
                                        if row.network == network}))
+    fill(readme, "claims", claims_table())
+    fill(readme, "early stopping", early_stopping_table())
     for mark, table_rows in catalog.TABLES.items():
         fill(readme, mark, table(table_rows))
     fill(catalog.ROOT / "README.md", "finding", finding())
-    print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the .h5 files")
+    spreadsheets.write_all(results)
+    print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import textwrap
 
 import catalog
 from common import plot
-from measures import FITTED, epochs_to_fit
+from measures import FITTED, best_epoch, early_stopping, epochs_to_fit
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -165,6 +165,38 @@ def figure_2b(path):
     plot.save(figure, path)
 
 
+def stopped_early(path):
+    """Draws how far the best test accuracy on the way lies above the last one, of each run with true labels."""
+    rows = catalog.with_true_labels()
+    if not rows:
+        return
+    counts = [len(runs) for runs in rows.values()]
+    figure, panels = _subplots(len(rows), figsize=(9, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
+                               squeeze=False, height_ratios=[count + 1 for count in counts])
+    for (axes,), (data, runs) in zip(panels, rows.items(), strict=True):
+        labels = []
+        for place, row in enumerate(runs):
+            run = catalog.run_of(row)
+            last, best = early_stopping(run)
+            axes.plot([0, best - last], 2 * [place], color="grey", zorder=1)
+            axes.scatter(best - last, place, color=plot.TEST)
+            axes.scatter(0, place, facecolors="white", edgecolors=plot.TEST)
+            axes.annotate(f"epoch {best_epoch(run)} of {len(run['history']['val_accuracy'])}", (best - last, place),
+                          (8, 0), textcoords="offset points", va="center", fontsize=9)
+            labels.append(f"{row.label}: {last:.1f} %")
+        axes.set(yticks=range(len(runs)), yticklabels=labels, ylim=(len(runs) - 0.3, -0.7))
+        axes.set_title(data, fontsize=12, loc="left")
+        axes.grid(alpha=0.3)
+    left, right = panels[-1, 0].get_xlim()
+    panels[-1, 0].set(xlabel="test accuracy in points above that after the last epoch", xlim=(left, 1.25 * right))
+    figure.suptitle("Early stopping: the last epoch and the best one, true labels", fontsize=14)
+    dots = [Line2D([], [], marker="o", linestyle="", color=plot.TEST, markerfacecolor=face)
+            for face in ("white", plot.TEST)]
+    figure.legend(dots, ["last epoch, its test accuracy at the left", "best epoch"], loc="outside lower center",
+                  ncols=2)
+    plot.save(figure, path)
+
+
 def learned_first(path, noise=0.4):
     """Draws training accuracy on the examples with true and with wrong labels apart, and test accuracy."""
     runs = {network: catalog.run_of(row) for network in catalog.NOISE
@@ -190,4 +222,5 @@ def learned_first(path, noise=0.4):
 
 # By the name of the picture
 ALL = {"True_and_random_labels": contrast, "Table_1": table_1, "Figure_1a": figure_1a, "Figure_1a_text": figure_1a_text,
-       "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Learned_first": learned_first}
+       "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Early_stopping": stopped_early,
+       "Learned_first": learned_first}

@@ -30,6 +30,7 @@ def early_stopping(run):
     return float(accuracy[-1]), float(accuracy.max())
 
 
-def has_true_labels(run):
-    """Whether a run was tested after its epochs and trained on true labels alone."""
-    return "val_accuracy" in run.get("history", {}) and not run["settings"].get("label_noise")
+def gain(run):
+    """Points of test accuracy between the last epoch and the best one."""
+    last, best = early_stopping(run)
+    return best - last
