@@ -1,7 +1,8 @@
-"""What is published: every run, its picture, and the paper's figures for it."""
+"""What is published: every run, its script and its options, its picture, and the paper's figures for it."""
 
 import functools
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from common import record
@@ -9,124 +10,249 @@ from common import record
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT  # where the scripts are, should the runs be read from elsewhere
+RENAMED = {"accuracy_wrong": "accuracy_mislabeled"}  # in the histories of older files
 
 
 class Row(NamedTuple):
-    """A run in a table.
+    """A run, as tables and pictures show it.
 
     Attributes:
-        name: of the run's .h5 or .run.h5, without the ending, from the repository's folder.
-        picture: in Results/, without the ending.
-        paper: training and test accuracy in %, as the table shows them; of Table 1 they are in the run's file; empty
+        network: what it is called, as "Mini Inception".
+        variant: what sets it apart from its network's plain run, as "random labels, weight decay"; empty for that one.
+        script: path from the repository's folder.
+        picture: in Results/, without the ending; empty where it has none of its own.
+        data: the data set.
+        options: of the command line, those that differ from the script's constants: name to value.
+        part: name of the part of the data set that it is on; empty for the whole of it.
+        paper: training and test accuracy in %, as the paper prints them; empty where the run's file has them, or
             where the paper has none.
+        paper_top_5: the same of top-5 accuracy.
         results: what the names of the run's accuracies begin with, where there are two sets of them.
+        draws: whether the script has a function `draw` of its own for its picture.
     """
-    name: str
+    network: str
+    variant: str
+    script: str
     picture: str
+    data: str = "CIFAR-10"
+    options: Mapping = {}
+    part: str = ""
     paper: tuple = ()
+    paper_top_5: tuple = ()
     results: str = ""
+    draws: bool = False
 
     @property
-    def script(self):
-        """The script of the run, from the repository's folder."""
-        return self.name.split("--")[0] + ".py"
+    def stem(self):
+        """The name of the run's files without their endings, put together as the script does it."""
+        differing = [f"{name}-{value}" for name, value in self.options.items()] + [self.part] * bool(self.part)
+        return "--".join([PurePosixPath(self.script).stem, *differing])
+
+    @property
+    def name(self):
+        """The path of the run's files without their endings, from the repository's folder."""
+        return str(PurePosixPath(self.script).with_name(self.stem))
+
+    @property
+    def title(self):
+        """What its picture is called."""
+        return ", ".join(filter(None, [f"{self.network} on {self.part or self.data}", self.variant]))
+
+    @property
+    def label(self):
+        """What it is called beside runs on the same data set."""
+        return ", ".join(filter(None, [self.network + f" on {self.part}" * bool(self.part), self.variant]))
 
 
-def _rows(stem, picture, variants):
-    return [Row(stem + variant, picture + ("_rand_labels" if variant == "_rand" else variant)) for variant in variants]
+# Network: its script and its picture without their endings, and the data set
+NETWORKS = {"Mini Inception": ("Mini Inception/cifar10_tf_inception", "Inception_Cifar10", "CIFAR-10"),
+            "Mini Alexnet": ("Mini Alexnet/cifar10_alexnet", "Alexnet_Cifar10", "CIFAR-10"),
+            "MLP 3x512": ("MLP3/cifar10_keras_mlp3", "MLP3_Cifar10", "CIFAR-10"),
+            "MLP 1x512": ("MLP1/cifar10_keras_mlp", "MLP1_Cifar10", "CIFAR-10"),
+            "LSTM": ("LSTM/imdb_lstm", "LSTM_Imdb", "IMDB"),
+            "Inception v3": ("Inception v3/imagenet_inception_v3", "Inception_v3", "ImageNet")}
+
+# What a script's name adds to its network's, and what that is called
+VARIANTS = {"": "", "_wd": "weight decay", "_rand_crop": "random crop", "_wd_rand_crop": "random crop, weight decay",
+            "_dropout": "dropout", "_no_bn": "without batch norm", "_no_bn_wd": "without batch norm, weight decay",
+            "_rand": "random labels", "_rand_labels": "random labels",
+            "_no_bn_rand_labels": "without batch norm, random labels", "_rand_wd": "random labels, weight decay",
+            "_rand_labels_wd": "random labels, weight decay", "_rand_labels_rand_crop": "random labels, random crop",
+            "_rand_labels_augmentation": "random labels, augmentation", "_rademacher": "labels by a coin",
+            "_shuffled_pixels": "shuffled pixels", "_random_pixels": "random pixels", "_gaussian": "Gaussian noise",
+            "_shuffled_words": "shuffled words", "_random_words": "random words",
+            "_wd_rand_labels": "weight decay, random labels",
+            "_dropout_wd_rand_labels": "dropout, weight decay, random labels"}
+PICTURES = {"_rand": "_rand_labels", "_rand_wd": "_rand_labels_wd"}  # where their names end otherwise than the script's
 
 
-INCEPTION, ALEXNET = "Mini Inception/cifar10_tf_inception", "Mini Alexnet/cifar10_alexnet"
-MLP3, MLP1, LSTM = "MLP3/cifar10_keras_mlp3", "MLP1/cifar10_keras_mlp", "LSTM/imdb_lstm"
+def row(network, ending="", **fields):
+    """The row of a network's script, by the script's ending; `fields` are those of `Row`."""
+    script, picture, data = NETWORKS[network]
+    return Row(**{"network": network, "variant": VARIANTS[ending], "script": script + ending + ".py", "data": data,
+                  "picture": picture + PICTURES.get(ending, ending)} | fields)
 
-# In the order of the paper's Table 1
-CIFAR10 = [*_rows(INCEPTION, "Inception_Cifar10", ["_wd_rand_crop", "_rand_crop", "_wd", "", "_rand_labels",
-                                                   "_no_bn_wd", "_no_bn", "_no_bn_rand_labels"]),
-           *_rows(ALEXNET, "Alexnet_Cifar10", ["_wd_rand_crop", "_rand_crop", "_wd", "", "_rand_labels"]),
-           *_rows(MLP3, "MLP3_Cifar10", ["_wd", "", "_rand"]), *_rows(MLP1, "MLP1_Cifar10", ["_wd", "", "_rand"])]
+
+def _rows(network, *endings):
+    return [row(network, ending) for ending in endings]
+
+
+# In the order of the paper's Table 1, whose figures are in the runs' files
+CIFAR10 = [*_rows("Mini Inception", "_wd_rand_crop", "_rand_crop", "_wd", "", "_rand_labels", "_no_bn_wd", "_no_bn",
+                  "_no_bn_rand_labels"),
+           *_rows("Mini Alexnet", "_wd_rand_crop", "_rand_crop", "_wd", "", "_rand_labels"),
+           *_rows("MLP 3x512", "_wd", "", "_rand"), *_rows("MLP 1x512", "_wd", "", "_rand")]
 
 # Of Figure 1 (a), what is not in Table 1
-RANDOMNESS = _rows(INCEPTION, "Inception_Cifar10", ["_shuffled_pixels", "_random_pixels", "_gaussian"])
+RANDOMNESS = _rows("Mini Inception", "_shuffled_pixels", "_random_pixels", "_gaussian")
+
+# Section 2.2: two classes, drawn by a coin
+RADEMACHER = _rows("MLP 1x512", "_rademacher") + _rows("Mini Alexnet", "_rademacher")
 
 # The paper's appendix: random labels in spite of regularizers
-REGULARIZED = [
-    Row(INCEPTION + "_rand_labels_wd", "Inception_Cifar10_rand_labels_wd", ("100", "-")),
-    Row(INCEPTION + "_rand_labels_rand_crop", "Inception_Cifar10_rand_labels_rand_crop", ("99.93", "-")),
-    Row(INCEPTION + "_rand_labels_augmentation", "Inception_Cifar10_rand_labels_augmentation", ("99.28", "-")),
-    Row(ALEXNET + "_rand_labels_wd", "Alexnet_Cifar10_rand_labels_wd", ("did not converge", "-")),
-    Row(MLP3 + "_rand_wd", "MLP3_Cifar10_rand_labels_wd", ("100", "-")),
-    Row(MLP1 + "_rand_wd", "MLP1_Cifar10_rand_labels_wd", ("99.21", "-"))]
+REGULARIZED = [row("Mini Inception", "_rand_labels_wd", paper=("100", "-")),
+               row("Mini Inception", "_rand_labels_rand_crop", paper=("99.93", "-")),
+               row("Mini Inception", "_rand_labels_augmentation", paper=("99.28", "-")),
+               row("Mini Alexnet", "_rand_labels_wd", paper=("did not converge", "-")),
+               row("MLP 3x512", "_rand_wd", paper=("100", "-")),
+               row("MLP 1x512", "_rand_wd", paper=("99.21", "-"))]
 
-# Sections 4 and 5: solved for, not trained; each script draws its own picture.
-CLOSED_FORM = [Row("MLP1/cifar10_theorem_1", "cifar10_theorem_1", ("100", "-")),
-               Row("MLP1/cifar10_gaussian_kernel", "cifar10_gaussian_kernel", ("100", "54")),
-               Row("MLP1/cifar10_gaussian_kernel", "cifar10_gaussian_kernel", ("100", "-"), "random_"),
-               Row("MLP1/cifar10_random_features", "cifar10_random_features", ("-", "85")),
-               Row("MLP1/cifar10_random_features--filters-4000", "cifar10_random_features_4000", ("-", "85"))]
+# Sections 4 and 5: solved for, not trained
+THEOREM_1 = Row("Theorem 1", "random labels", "MLP1/cifar10_theorem_1.py", "cifar10_theorem_1", paper=("100", "-"),
+                draws=True)
+KERNEL = Row("Gaussian kernel", "without regularization", "MLP1/cifar10_gaussian_kernel.py", "cifar10_gaussian_kernel",
+             paper=("100", "54"), draws=True)
+FEATURES = Row("Random convolutional features", "1,000 filters", "MLP1/cifar10_random_features.py",
+               "cifar10_random_features", paper=("-", "85"), draws=True)
+MORE_FEATURES = FEATURES._replace(variant="4,000 filters", picture="cifar10_random_features_4000",
+                                  options={"filters": 4000})
+KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_kernel_norms.py",
+                   "cifar10_kernel_norms", draws=True)
+MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_minimum_norm.py",
+                   "cifar10_minimum_norm", draws=True)
+MNIST = KERNEL._replace(data="MNIST", part="mnist", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
+CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"),
+                                                  results="random_"),
+               MNIST, FEATURES, MORE_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
 
-IMDB = _rows(LSTM, "LSTM_Imdb", ["", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels",
-                                 "_shuffled_words", "_random_words"])
+SENSELESS_TEXT = _rows("LSTM", "_shuffled_words", "_random_words")
+IMDB = _rows("LSTM", "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels") + SENSELESS_TEXT
 
-TRAINED = CIFAR10 + RANDOMNESS + REGULARIZED + IMDB  # each by its script as it stands
+SENSELESS = RANDOMNESS + SENSELESS_TEXT  # images and texts that make no sense, or less
+TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB  # each by its script as it stands
 
 # Trained on few and small images, and kept without their weights, which are 87 MB a file.  The paper's figures are for
-# all of ImageNet (Table 2), top-1 and in brackets top-5.
-INCEPTION_V3 = "Inception v3/imagenet_inception_v3"
-IMAGENET = [Row(f"{INCEPTION_V3}--batch-size-125--learning-rate-0.003--image-size-75--tiny-imagenet-20",
-                "Inception_v3_tiny_imagenet_20", ("99.53 (100.00)", "59.80 (80.38)")),
-            Row(f"{INCEPTION_V3}_rand_labels--epochs-150--learning-rate-0.01--image-size-75--imagenet-1000",
-                "Inception_v3_imagenet_1000_rand_labels", ("95.20 (99.14)", "0.11 (0.56)")),
-            Row(f"{INCEPTION_V3}_rand_labels--batch-size-125--learning-rate-0.003--learning-rate-decay-0.98"
-                "--image-size-75--tiny-imagenet-20", "Inception_v3_tiny_imagenet_20_rand_labels",
-                ("95.20 (99.14)", "0.11 (0.56)"))]
+# all of ImageNet (Table 2).
+TINY, TINY_RANDOM_LABELS = (
+    row("Inception v3", part="tiny-imagenet-20", picture="Inception_v3_tiny_imagenet_20",
+        options={"batch-size": 125, "learning-rate": 0.003, "image-size": 75}, paper=("99.53", "59.80"),
+        paper_top_5=("100.00", "80.38")),
+    row("Inception v3", "_rand_labels", part="tiny-imagenet-20", picture="Inception_v3_tiny_imagenet_20_rand_labels",
+        options={"batch-size": 125, "learning-rate": 0.003, "learning-rate-decay": 0.98, "image-size": 75},
+        paper=("95.20", "0.11"), paper_top_5=("99.14", "0.56")))
+IMAGENET_1000 = row("Inception v3", "_rand_labels", part="imagenet-1000",
+                    picture="Inception_v3_imagenet_1000_rand_labels",
+                    options={"epochs": 150, "learning-rate": 0.01, "image-size": 75}, paper=("95.20", "0.11"),
+                    paper_top_5=("99.14", "0.56"))
+IMAGENET = [TINY, IMAGENET_1000, TINY_RANDOM_LABELS]
 
-TABLES = {"table 1": CIFAR10, "randomness": RANDOMNESS, "regularizers": REGULARIZED, "closed form": CLOSED_FORM,
-          "text": IMDB, "imagenet": IMAGENET}  # by their marks in Results/README.md
+TABLES = {"table 1": CIFAR10, "randomness": RANDOMNESS, "rademacher": RADEMACHER, "regularizers": REGULARIZED,
+          "closed form": CLOSED_FORM, "text": IMDB, "imagenet": IMAGENET}  # by their marks in Results/README.md
 
 # Network: its runs with true and with random labels
-PAIRS = {"MLP 1x512": (MLP1, MLP1 + "_rand"), "MLP 3x512": (MLP3, MLP3 + "_rand"),
-         "Mini Alexnet": (ALEXNET, ALEXNET + "_rand_labels"), "Mini Inception": (INCEPTION, INCEPTION + "_rand_labels"),
-         "LSTM": (LSTM, LSTM + "_rand_labels")}
+PAIRS = {network: (row(network), row(network, ending)) for network, ending in {
+    "MLP 1x512": "_rand", "MLP 3x512": "_rand", "Mini Alexnet": "_rand_labels", "Mini Inception": "_rand_labels",
+    "LSTM": "_rand_labels"}.items()}
 
 # Figure 1 (b) and (c).  Network: the label noise of its runs
 NOISE = {"MLP 1x512": np.arange(11) / 10, "Mini Alexnet": np.arange(11) / 10,
          "Mini Inception": np.arange(0, 11, 2) / 10, "LSTM": np.arange(0, 11, 2) / 10}
 
+# What a run takes on two cores, roughly; of a script that takes longer than others of its network by its path
+MINUTES = {"Mini Inception": 75, "Mini Alexnet": 25, "LSTM": 16, "MLP 1x512": 4, "MLP 3x512": 3,
+           "Mini Inception/cifar10_tf_inception_rand_labels_augmentation.py": 400,
+           "Mini Inception/cifar10_tf_inception_rand_labels_rand_crop.py": 350,
+           "Mini Inception/cifar10_tf_inception_no_bn_rand_labels.py": 130}
+
 
 def with_noise(network, noise):
-    """The name of a network's run at a label noise from 0 to 1, all of one schedule."""
+    """The row of a network's run at a label noise from 0 to 1, all of one schedule."""
     true, random = PAIRS[network]
+    noise = float(noise)
     if noise == 1:
         return random
     if noise == 0 and network != "Mini Inception":  # whose schedule for true labels is another one
         return true
-    return f"{random}--label-noise-{noise}"
+    return random._replace(variant=f"label noise {noise:g}", options={"label-noise": noise}, picture="")
 
 
-def names():
-    """All runs that are trained, each once, the longest first."""
-    rows = [row.name for row in TRAINED]
-    swept = [with_noise(network, noise) for network, levels in NOISE.items() for noise in levels.tolist()]
-    folders = ["Mini Inception", "LSTM", "Mini Alexnet", "MLP3", "MLP1"]
-    return sorted(dict.fromkeys(rows + swept), key=lambda name: folders.index(name.split("/")[0]))
+def swept():
+    """The rows of Figure 1 (b) and (c), network by network."""
+    return [with_noise(network, noise) for network, levels in NOISE.items() for noise in levels.tolist()]
 
 
-def file_of(name):
-    """The run's file, with its model or without; None where it is not there, or, which is said, damaged."""
-    path = next((path for ending in (".h5", ".run.h5") if (path := ROOT / (name + ending)).exists()), None)
+def trained():
+    """The rows of all runs that are trained and whose script is here, each once, what takes longest first."""
+    rows = {row.name: row for row in TRAINED + swept() if script_of(row)}
+    return sorted(rows.values(), key=lambda row: -MINUTES.get(row.script, MINUTES[row.network]))
+
+
+def shown():
+    """The rows of the tables whose run is here, each run once."""
+    return _once(sum(TABLES.values(), []))
+
+
+def published():
+    """The rows of all runs that are here, each once: those of the tables, then those of Figure 1 (b) and (c)."""
+    return _once(sum(TABLES.values(), []) + swept())
+
+
+def with_true_labels():
+    """The rows that were trained on true labels alone and tested after every epoch, a list by the data set's name."""
+    rows = {}
+    for row in published():
+        run = run_of(row)
+        if "val_accuracy" in run.get("history", {}) and not run["settings"].get("label_noise"):
+            rows.setdefault(row.part or row.data, []).append(row)
+    return rows
+
+
+def _once(rows):
+    first = {row.name: row for row in reversed(rows)}
+    return [row for row in rows if first[row.name] is row and file_of(row)]
+
+
+def script_of(row):
+    """The row's script; None where it is not there yet."""
+    path = SCRIPTS / row.script
+    return path if path.exists() else None
+
+
+def file_of(row):
+    """The run's file, with its model or without; None where there is none that can be read."""
+    path = next((path for ending in (".h5", ".run.h5") if (path := ROOT / (row.name + ending)).exists()), None)
     return path if path and _read(path) else None
 
 
-def run_of(name):
-    """The run, under the network's name of today: older files call the Mini networks small."""
-    run = _read(file_of(name))
-    return run | {"title": run["title"].replace("Small ", "Mini ")}
+def run_of(row):
+    """The run as of `record.read`, with today's title and names: older files have others."""
+    return _read(file_of(row)) | {"title": row.title}
+
+
+def paper_of(row):
+    """The paper's training and test accuracy in %, as it prints them; empty where it has none for this run."""
+    run = run_of(row)
+    return row.paper or tuple(f"{run[f'paper_{split}']:.2f}" for split in ("train", "test") if f"paper_{split}" in run)
 
 
 @functools.cache
 def _read(path):
     try:
-        return record.read(path)
+        run = record.read(path)
     except SystemExit as error:
         print(f"{error}  It is left out.")
         return None
+    if "history" in run:
+        run["history"] = {RENAMED.get(name, name): values for name, values in run["history"].items()}
+    return run

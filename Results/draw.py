@@ -1,16 +1,26 @@
-"""Draws every picture of the collection and every table of the READMEs, from the .h5 files alone.
+"""Draws the pictures of the published runs and of the paper's figures, and their tables, from the runs' files alone.
 
     python Results/draw.py
+
+The pictures lie here and beside the scripts; the tables are those of Results/README.md, of the README's finding, and
+results.csv and history.csv.
+What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
 import runpy
 import shutil
 import sys
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 import catalog
+import claims
 import figures
+import spreadsheets
 from common import plot, record
+from measures import best_epoch, early_stopping, gain
+
+sys.path.append(str(catalog.SCRIPTS / "MLP1"))  # what the scripts there import lies beside them
 
 # What the gallery shows of the paper's figures: picture, and what is seen there.
 FIGURES = {"True_and_random_labels": "The finding: the same networks, true and random labels",
@@ -20,17 +30,12 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1c": "Figure 1 (c): and the less is right on new images",
            "Learned_first": "The true labels are learned first, the wrong ones memorized later",
            "Figure_2b": "Figure 2 (b): early stopping and batch norm",
+           "Early_stopping": "Early stopping brings little on images, and more on text",
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
-# And of the networks' runs
-NETWORKS = {"Mini Inception": "Inception_Cifar10", "Mini Alexnet": "Alexnet_Cifar10", "MLP 3x512": "MLP3_Cifar10",
-            "MLP 1x512": "MLP1_Cifar10", "LSTM": "LSTM_Imdb", "Inception v3": "Inception_v3"}
-
 SPLITS = "train", "test"
-SCRIPTS = catalog.ROOT  # where the scripts are, should the runs be drawn elsewhere
-sys.path.append(str(SCRIPTS / "MLP1"))
 
 
 def table(rows):
@@ -40,27 +45,64 @@ def table(rows):
         rows: list of `catalog.Row`.
     """
     lines = []
-    for row in filter(lambda row: catalog.file_of(row.name), rows):
-        run = catalog.run_of(row.name)
-        paper = [f"{run[f'paper_{split}']:.2f}" for split in SPLITS] if row in catalog.CIFAR10 else row.paper
-        cells = {"run": title(row)}
-        for split, value in zip(SPLITS, paper or (None, None), strict=True):
-            cells |= {split: accuracy(run, row.results + split)} | ({f"paper, {split}": value} if paper else {})
+    for row in filter(catalog.file_of, rows):
+        run = catalog.run_of(row)
+        cells = {"run": row.label}
+        for split, value in zip(SPLITS, paper(row) or (None, None), strict=True):
+            cells |= {split: accuracy(run, row.results + split)} | ({f"paper, {split}": value} if value else {})
         cells |= {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)}
         if not lines:
             lines = [cells.keys(), ["---" if name in ("run", "files") else "---:" for name in cells]]
         lines.append(cells.values())
-    missing = [f"[{row.name.split('/')[1]}](../{quote(row.script)})" for row in rows if not catalog.file_of(row.name)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + (
-        f"\n\nNot trained yet: {', '.join(missing)}." * bool(missing))
+    parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(lines)
+    missing = [row for row in rows if not catalog.file_of(row)]
+    return "\n\n".join(parts + [f"Not here yet: {'; '.join(map(script_link, missing))}."] * bool(missing))
 
 
-def title(row):
-    """What a row is called in tables and in the gallery."""
-    run = catalog.run_of(row.name)
-    words = run["title"].replace(" on CIFAR-10", "").replace(" on IMDB", "").split(" (")[0]
-    filters = run["settings"].get("filters", 0)
-    return words + ", random labels" * (row.results == "random_") + f", {filters:,} filters" * bool(filters)
+def script_link(row):
+    """A link from Results/ to a row's script, under the row's name; the name alone where there is no script yet."""
+    return f"[{row.label}](../{quote(row.script)})" if catalog.script_of(row) else row.label
+
+
+def claims_table():
+    """Makes the Markdown table of the paper's claims: what here shows each, and whether it holds."""
+    lines = ["| section | the paper's claim | here | verdict |", "| --- | --- | --- | --- |"]
+    for claim in claims.CLAIMS:
+        pictures = [f"[picture]({quote(name)}.png)" for name in claim.pictures
+                    if (catalog.ROOT / "Results" / f"{name}.png").exists()]
+        scripts = list(map(script_link, claim.rows)) * (len(claim.rows) <= 3)  # of more the picture tells
+        lines.append(f"| {claim.section} | {claim.text} | {'<br>'.join(scripts + pictures)} "
+                     f"| {claims.verdict(claim)} |")
+    return "\n".join(lines)
+
+
+def early_stopping_table():
+    """Makes the Markdown table of the last and the best test accuracy of runs with true labels, and its summary."""
+    lines = ["| run | last epoch | best epoch | difference | best at |", "| --- | ---: | ---: | ---: | ---: |"]
+    summary = []
+    for data, rows in catalog.with_true_labels().items():
+        for row in rows:
+            run = catalog.run_of(row)
+            last, best = early_stopping(run)
+            lines.append(f"| {row.label} | {last:.2f} | {best:.2f} | **{best - last:.2f}** "
+                         f"| {best_epoch(run)} of {len(run['history']['val_accuracy'])} |")
+        for words, senseless in ("", False), (", shuffled or random", True):
+            runs = [catalog.run_of(row) for row in rows if (row in catalog.SENSELESS) == senseless]
+            if runs:
+                summary.append(f"{data}{words}: {claims.span(map(gain, runs))} points, best at epoch "
+                               f"{claims.span(map(best_epoch, runs), 0)}.")
+    noisy = {row.label: gain(catalog.run_of(row)) for row in catalog.swept() if row.options and catalog.file_of(row)}
+    if noisy:
+        most = max(noisy, key=noisy.get)
+        summary.append("With random labels among the true ones it would bring much more, up to "
+                       f"{noisy[most]:.1f} points ({most}).")
+    return "\n".join(lines) + "\n\n" + "\n".join(summary)
+
+
+def paper(row):
+    """The paper's training and test accuracy as cells, top-5 accuracy in brackets; empty where it has none."""
+    top_5 = [f" ({value})" for value in row.paper_top_5] or ["", ""]
+    return [value + more for value, more in zip(catalog.paper_of(row), top_5, strict=False)]
 
 
 def accuracy(run, name):
@@ -73,7 +115,7 @@ def accuracy(run, name):
 
 def links(row, picture=True):
     """Links from Results/ to a row's script, model or run, and picture."""
-    file = catalog.file_of(row.name)
+    file = catalog.file_of(row)
     paths = {"script": f"../{row.script}",
              "run" if file.name.endswith(".run.h5") else "model": f"../{file.relative_to(catalog.ROOT)}"}
     if picture:
@@ -98,16 +140,16 @@ def finding():
     """Makes the README's table: each network with true labels and with random ones."""
     lines = ["| network | test, true labels | train, random labels | test, random labels | minutes | script |",
              "| --- | ---: | ---: | ---: | ---: | --- |"]
-    for network, names in catalog.PAIRS.items():
-        if not all(map(catalog.file_of, names)):
+    for network, pair in catalog.PAIRS.items():
+        if not all(map(catalog.file_of, pair)):
             continue
-        true, random = map(catalog.run_of, names)
+        true, random = map(catalog.run_of, pair)
         values = [f"**{100 * run[f'{split}_accuracy']:.1f}**"
                   + (f" ({run[f'paper_{split}']:.1f})" if "paper_train" in run else "")
                   for run, split in ((true, "test"), (random, "train"), (random, "test"))]
-        script = names[1].split("/")[1] + ".py"
+        script = pair[1].script
         lines.append(f"| {network} | {' | '.join(values)} | {random['seconds'] / 60:.0f} "
-                     f"| [{script}]({quote(names[1])}.py) |")
+                     f"| [{PurePosixPath(script).name}]({quote(script)}) |")
     return "\n".join(lines)
 
 
@@ -120,30 +162,33 @@ def fill(readme, name, text):
         part.write_text(before + begin + text + end + after)
 
 
+def draw_run(row, path):
+    """Draws the picture of a row's run, by its script's own function where that has one."""
+    draw = runpy.run_path(str(catalog.script_of(row)))["draw"] if row.draws else plot.curves
+    draw(catalog.run_of(row), path)
+
+
 def main():
-    results = catalog.ROOT / "Results"
-    rows = [row for rows in catalog.TABLES.values() for row in rows if catalog.file_of(row.name)]
+    results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
+    rows = catalog.shown()
     for row in rows:
-        if row not in catalog.CLOSED_FORM:
-            drawn = results / (row.picture + ".png")
-            plot.curves(catalog.run_of(row.name), drawn)
-            if "--" not in row.name:  # the picture beside the script is the same
-                shutil.copyfile(drawn, catalog.ROOT / (row.name + ".png"))
-    for row in dict.fromkeys(row._replace(paper=(), results="") for row in rows if row in catalog.CLOSED_FORM):
-        drawn = catalog.ROOT / (row.name + ".png")
-        runpy.run_path(str(SCRIPTS / row.script))["draw"](catalog.run_of(row.name), drawn)
-        shutil.copyfile(drawn, results / (row.picture + ".png"))
+        picture = results / (row.picture + ".png")
+        draw_run(row, picture)
+        if row.script == row.name + ".py":  # of the script as it stands, the picture beside the script is the same
+            shutil.copyfile(picture, catalog.ROOT / (row.name + ".png"))
     for name, draw in figures.ALL.items():
         draw(results / (name + ".png"))
-    readme = results / "README.md"
     fill(readme, "figures", gallery(FIGURES))
-    for network, picture in NETWORKS.items():
-        fill(readme, network, gallery({row.picture: f"{title(row)}<br>{links(row, picture=False)}" for row in rows
-                                       if row.picture.startswith(picture)}))
+    for network in catalog.NETWORKS:
+        fill(readme, network, gallery({row.picture: f"{row.label}<br>{links(row, picture=False)}" for row in rows
+                                       if row.network == network}))
+    fill(readme, "claims", claims_table())
+    fill(readme, "early stopping", early_stopping_table())
     for mark, table_rows in catalog.TABLES.items():
         fill(readme, mark, table(table_rows))
     fill(catalog.ROOT / "README.md", "finding", finding())
-    print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the .h5 files")
+    spreadsheets.write_all(results)
+    print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
 
 
 if __name__ == "__main__":

@@ -49,10 +49,13 @@ def main():
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.h5")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
     options = parser.parse_args()
+    absent = [str(path) for path in options.models if not path.exists()]
+    if absent:
+        sys.exit(f"{', '.join(absent)}: no such file. Name models that are here, or none to evaluate all of them.")
     good = True
     kept = [path for row in catalog.TRAINED if (path := catalog.ROOT / (row.name + ".h5")).exists()]
     if not kept and not options.models:
-        print("No model is here yet. Run a script, or name the models to evaluate.")
+        sys.exit("No model is here yet. Run a script, or name the models to evaluate.")
     for path in options.models or kept:
         stored = record.read(path)
         if stored["settings"]["dataset"] not in DATASETS or "history" not in stored:

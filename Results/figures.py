@@ -4,16 +4,21 @@ import textwrap
 
 import catalog
 from common import plot
+from measures import FITTED, best_epoch, early_stopping, epochs_to_fit
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 
-FITTED = 0.98  # training accuracy, averaged over an epoch, at which a run counts as fitted
+
+def _subplots(rows=1, columns=1, **options):
+    """A figure and its axes, laid out so that nothing overlaps."""
+    return plt.subplots(rows, columns, layout="constrained", **options)
 
 
 def contrast(path):
     """Draws true labels beside random ones: the same training accuracy, and what a new image gets."""
-    figure, both = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    figure, both = _subplots(1, 2, figsize=(10, 4.2), sharey=True)
     networks = [network for network in catalog.PAIRS if network != "LSTM"]
     for axes, kind, title in zip(both, (0, 1), ("true labels", "random labels"), strict=True):
         ends = []
@@ -35,7 +40,7 @@ def contrast(path):
         axes.grid(alpha=0.3)
     both[0].set_ylabel("accuracy in %")
     style = {"color": "black"}
-    both[0].legend([plt.Line2D([], [], **style), plt.Line2D([], [], linestyle="--", **style)],
+    both[0].legend([Line2D([], [], **style), Line2D([], [], linestyle="--", **style)],
                    ["training images", "test images"], loc="lower right")
     plot.save(figure, path)
 
@@ -47,15 +52,16 @@ def _missing(names):
 
 def table_1(path):
     """Draws the rows of Table 1, ours and the paper's accuracies as dots."""
-    rows = [catalog.run_of(row.name) for row in catalog.CIFAR10 if catalog.file_of(row.name)]
-    figure, axes = plt.subplots(figsize=(9, 7), layout="constrained")
+    rows = [row for row in catalog.CIFAR10 if catalog.file_of(row)]
+    runs = [catalog.run_of(row) for row in rows]
+    figure, axes = _subplots(figsize=(9, 7))
     places = range(len(rows), 0, -1)
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
-        axes.scatter([100 * run[f"{split}_accuracy"] for run in rows], places, color=color, label=f"{split}, ours")
-        axes.scatter([run[f"paper_{split}"] for run in rows], places, s=90, facecolors="none", edgecolors=color,
+        axes.scatter([100 * run[f"{split}_accuracy"] for run in runs], places, color=color, label=f"{split}, ours")
+        axes.scatter([run[f"paper_{split}"] for run in runs], places, s=90, facecolors="none", edgecolors=color,
                      label=f"{split}, paper")
     axes.set(xlabel="accuracy in %", xlim=(0, 103), yticks=list(places),
-             yticklabels=[run["title"].replace(" on CIFAR-10", "") for run in rows])
+             yticklabels=[row.label for row in rows])
     axes.set_title("Table 1 of the paper, CIFAR-10", fontsize=14)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=4)
@@ -63,9 +69,9 @@ def table_1(path):
 
 
 def _losses(path, title, curves):
-    """Draws training losses, each the average of an epoch at its middle, over the steps."""
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    runs = {label: catalog.run_of(name) for label, name in curves.items() if catalog.file_of(name)}
+    """Draws training losses, each the average of an epoch at its middle, over the steps; `curves`: label to row."""
+    figure, axes = _subplots(figsize=(7, 4.2))
+    runs = {label: catalog.run_of(row) for label, row in curves.items() if catalog.file_of(row)}
     for number, label in enumerate(curves):
         if label in runs:
             run = runs[label]
@@ -89,32 +95,22 @@ def _steps_per_epoch(run):
 
 def figure_1a(path):
     """Draws Figure 1 (a): how soon the Mini Inception fits five kinds of randomness."""
-    of = catalog.INCEPTION
+    shuffled, random, gaussian = catalog.RANDOMNESS
     _losses(path, "Mini Inception", {
-        "true labels": catalog.with_noise("Mini Inception", 0.0), "shuffled pixels": of + "_shuffled_pixels",
-        "random pixels": of + "_random_pixels", "Gaussian noise": of + "_gaussian",
-        "random labels": of + "_rand_labels"})
+        "true labels": catalog.with_noise("Mini Inception", 0.0), "shuffled pixels": shuffled, "random pixels": random,
+        "Gaussian noise": gaussian, "random labels": catalog.with_noise("Mini Inception", 1.0)})
 
 
 def figure_1a_text(path):
     """Draws the same for the LSTM on text."""
-    of = catalog.LSTM
-    _losses(path, "LSTM", {"true labels": of, "shuffled words": of + "_shuffled_words",
-                           "random words": of + "_random_words", "random labels": of + "_rand_labels"})
-
-
-def epochs_to_fit(run):
-    """Epochs until the training accuracy reaches FITTED, interpolated; NaN where it does not."""
-    accuracy = np.concatenate([[0], run["history"]["accuracy"]])
-    after = np.argmax(accuracy >= FITTED)
-    if not after:
-        return np.nan
-    return after - (accuracy[after] - FITTED) / (accuracy[after] - accuracy[after - 1])
+    (true, random_labels), (shuffled, random) = catalog.PAIRS["LSTM"], catalog.SENSELESS_TEXT
+    _losses(path, "LSTM", {"true labels": true, "shuffled words": shuffled, "random words": random,
+                           "random labels": random_labels})
 
 
 def _over_noise(path, title, ylabel, values, chance=False):
     """Draws a value of each network's runs, values(runs), over their label noise, and the error of guessing."""
-    figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    figure, axes = _subplots(figsize=(6, 4.2))
     absent = []
     for color, (network, levels) in enumerate(catalog.NOISE.items()):
         there = [noise for noise in levels.tolist() if catalog.file_of(catalog.with_noise(network, noise))]
@@ -134,7 +130,7 @@ def _over_noise(path, title, ylabel, values, chance=False):
 
 
 def figure_1b(path):
-    """Draws Figure 1 (b): the time to fit over the label noise, relative to the least label noise there is."""
+    """Draws Figure 1 (b): the time to fit over the label noise, relative to that of true labels."""
     def relative(runs):
         epochs = np.array([epochs_to_fit(run) for run in runs])
         return epochs / epochs[0]
@@ -150,12 +146,13 @@ def figure_1c(path):
 
 def figure_2b(path):
     """Draws Figure 2 (b): test accuracy with and without batch norm, and what stopping at the best would bring."""
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for color, (label, name) in zip("C0 C1".split(), [("with batch norm", catalog.INCEPTION), (
-            "without batch norm", catalog.INCEPTION + "_no_bn")], strict=True):
-        if not catalog.file_of(name):
+    figure, axes = _subplots(figsize=(7, 4.2))
+    for color, (label, ending) in zip("C0 C1".split(), [("with batch norm", ""), ("without batch norm", "_no_bn")],
+                                     strict=True):
+        row = catalog.row("Mini Inception", ending)
+        if not catalog.file_of(row):
             continue
-        run = catalog.run_of(name)
+        run = catalog.run_of(row)
         accuracy = 100 * run["history"]["val_accuracy"]
         steps = np.arange(1, len(accuracy) + 1) * _steps_per_epoch(run) / 1000
         axes.plot(steps, accuracy, color=color, label=label)
@@ -168,17 +165,48 @@ def figure_2b(path):
     plot.save(figure, path)
 
 
+def stopped_early(path):
+    """Draws how far the best test accuracy on the way lies above the last one, of each run with true labels."""
+    rows = catalog.with_true_labels()
+    if not rows:
+        return
+    counts = [len(runs) for runs in rows.values()]
+    figure, panels = _subplots(len(rows), figsize=(9, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
+                               squeeze=False, height_ratios=[count + 1 for count in counts])
+    for (axes,), (data, runs) in zip(panels, rows.items(), strict=True):
+        labels = []
+        for place, row in enumerate(runs):
+            run = catalog.run_of(row)
+            last, best = early_stopping(run)
+            axes.plot([0, best - last], 2 * [place], color="grey", zorder=1)
+            axes.scatter(best - last, place, color=plot.TEST)
+            axes.scatter(0, place, facecolors="white", edgecolors=plot.TEST)
+            axes.annotate(f"epoch {best_epoch(run)} of {len(run['history']['val_accuracy'])}", (best - last, place),
+                          (8, 0), textcoords="offset points", va="center", fontsize=9)
+            labels.append(f"{row.label}: {last:.1f} %")
+        axes.set(yticks=range(len(runs)), yticklabels=labels, ylim=(len(runs) - 0.3, -0.7))
+        axes.set_title(data, fontsize=12, loc="left")
+        axes.grid(alpha=0.3)
+    left, right = panels[-1, 0].get_xlim()
+    panels[-1, 0].set(xlabel="test accuracy in points above that after the last epoch", xlim=(left, 1.25 * right))
+    figure.suptitle("Early stopping: the last epoch and the best one, true labels", fontsize=14)
+    dots = [Line2D([], [], marker="o", linestyle="", color=plot.TEST, markerfacecolor=face)
+            for face in ("white", plot.TEST)]
+    figure.legend(dots, ["last epoch, its test accuracy at the left", "best epoch"], loc="outside lower center",
+                  ncols=2)
+    plot.save(figure, path)
+
+
 def learned_first(path, noise=0.4):
     """Draws training accuracy on the examples with true and with wrong labels apart, and test accuracy."""
-    runs = {network: catalog.run_of(name) for network in catalog.NOISE
-            if catalog.file_of(name := catalog.with_noise(network, noise))}
+    runs = {network: catalog.run_of(row) for network in catalog.NOISE
+            if catalog.file_of(row := catalog.with_noise(network, noise))}
     if not runs:
         return
-    figure, (panels,) = plt.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False,
-                                     layout="constrained")
+    figure, (panels,) = _subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False)
     for axes, (network, run) in zip(panels, runs.items(), strict=True):
         for name, color, label in [("accuracy_clean", "C2", "training, label true"),
-                                   ("accuracy_wrong", "C3", "training, label wrong"),
+                                   ("accuracy_mislabeled", "C3", "training, label wrong"),
                                    ("val_accuracy", plot.TEST, "test")]:
             values = 100 * run["history"][name]
             axes.plot(range(1, len(values) + 1), values, color=color, label=label)
@@ -194,4 +222,5 @@ def learned_first(path, noise=0.4):
 
 # By the name of the picture
 ALL = {"True_and_random_labels": contrast, "Table_1": table_1, "Figure_1a": figure_1a, "Figure_1a_text": figure_1a_text,
-       "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Learned_first": learned_first}
+       "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Early_stopping": stopped_early,
+       "Learned_first": learned_first}

@@ -21,18 +21,16 @@ from pathlib import Path
 import catalog
 
 
-def command(name):
-    """The script of a run and its options, as a list."""
-    script, *noise = name.split("--label-noise-")
-    options = ["--label-noise", noise[0], "--no-weights"] if noise else []
-    return [sys.executable, str(catalog.ROOT / (script + ".py")), *options]
+def command(row):
+    """The command that trains a row, as a list; a run that differs from its script's keeps no weights."""
+    options = [word for name, value in row.options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, str(catalog.script_of(row)), *options, *["--no-weights"] * bool(options)]
 
 
 def chosen(patterns):
-    """The names of the runs that a pattern names, the longest first; all where there is no pattern."""
-    table_1 = {row.name for row in catalog.CIFAR10}
-    return [name for name in catalog.names() if not patterns or any(
-        name in table_1 if pattern == "table-1" else fnmatch(name, pattern) for pattern in patterns)]
+    """The rows that a pattern names, what takes longest first; all where there is no pattern."""
+    return [row for row in catalog.trained() if not patterns or any(
+        row in catalog.CIFAR10 if pattern == "table-1" else fnmatch(row.name, pattern) for pattern in patterns)]
 
 
 def shares(count):
@@ -55,32 +53,32 @@ def main():
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_args()
 
-    def there(name):
-        stem = options.out / name.split("/")[1] if options.out else catalog.ROOT / name
-        return any(stem.with_name(stem.name + ending).exists() for ending in (".h5", ".run.h5"))
+    def there(row):
+        folder = options.out or (catalog.ROOT / row.script).parent
+        return any((folder / (row.stem + ending)).exists() for ending in (".h5", ".run.h5"))
 
-    def train(name):
+    def train(row):
         began = time.perf_counter()
         where = ["--out", str(options.out)] if options.out else []
-        process = subprocess.run([*command(name), *where, *others], text=True, capture_output=options.at_once > 1)
-        print(f"{name}: {'done' if process.returncode == 0 else 'FAILED'} after "
+        process = subprocess.run([*command(row), *where, *others], text=True, capture_output=options.at_once > 1)
+        print(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
               f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
         if process.returncode and process.stderr:
             print(process.stderr[-2000:], flush=True)
         return process.returncode == 0
 
-    names = [name for name in chosen(options.runs) if not there(name)]
+    missing = [row for row in chosen(options.runs) if not there(row)]
     if options.runs and not chosen(options.runs):
         parser.error(f"no run is named {' or '.join(options.runs)}")
     if options.list:
-        print("\n".join(names))
+        print("\n".join(row.name for row in missing))
         return
     if options.out:
         options.out.mkdir(exist_ok=True)
     began = time.perf_counter()
     with ThreadPoolExecutor(options.at_once, initializer=take_cores, initargs=[shares(options.at_once)]) as pool:
-        done = list(pool.map(train, names))
-    print(f"Trained {sum(done)} of {len(names)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
+        done = list(pool.map(train, missing))
+    print(f"Trained {sum(done)} of {len(missing)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
     sys.exit(not all(done))
 
 

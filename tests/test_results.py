@@ -1,5 +1,6 @@
 """What is published: every committed .h5, the tables, the pictures."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -10,8 +11,9 @@ import sys
 from pathlib import Path
 
 import catalog
+import claims
 import draw
-import figures
+import measures
 import train
 from common import cifar10, record
 
@@ -20,7 +22,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, every_script, run
+from conftest import ROOT, every_script, one_sentence, run
 
 FILES = [path for path in sorted(ROOT.glob("*/*.h5")) if "--" not in path.name]
 MODELS = [path for path in FILES if "history" in record.read(path) and ".run." not in path.name]
@@ -116,7 +118,72 @@ def test_the_picture_beside_a_script_is_the_one_in_results(model):
 
 
 def test_every_script_has_its_row():
-    assert {ROOT / (row.name + ".py") for row in catalog.TRAINED} == set(every_script())
+    assert {catalog.script_of(row) for row in catalog.TRAINED} - {None} == set(every_script())
+
+
+def test_a_row_is_called_what_its_script_is_called():
+    """The first line of the script's docstring, but for commas; behind it what the row's options make of it."""
+    rows = [row for row in sum(catalog.TABLES.values(), []) if catalog.script_of(row) and not row.part]
+    for row in rows:
+        title = ast.get_docstring(ast.parse(catalog.script_of(row).read_text())).splitlines()[0].rstrip(".")
+        assert row.title.replace(",", "").startswith(title.replace(",", "")), row
+    for row in (catalog.FEATURES, catalog.MORE_FEATURES):
+        assert row.variant == f"{catalog.run_of(row)['settings']['filters']:,} filters"
+
+
+def test_the_options_of_a_row_are_the_settings_in_its_file():
+    with_options = [row for row in catalog.published() if row.options]
+    assert len(with_options) > 20
+    for row in with_options:
+        settings = catalog.run_of(row)["settings"]
+        for name, value in row.options.items():
+            assert settings[name.replace("-", "_")] == value, row.name
+
+
+def test_names_and_titles_are_put_together_from_fields():
+    row = catalog.with_noise("LSTM", 0.4)
+    assert row.name == "LSTM/imdb_lstm_rand_labels--label-noise-0.4"
+    assert (row.title, row.label) == ("LSTM on IMDB, label noise 0.4", "LSTM, label noise 0.4")
+    assert catalog.TINY.label == "Inception v3 on tiny-imagenet-20" and catalog.TINY.name == (
+        "Inception v3/imagenet_inception_v3--batch-size-125--learning-rate-0.003--image-size-75--tiny-imagenet-20")
+    assert train.command(row)[1:] == [str(ROOT / "LSTM" / "imdb_lstm_rand_labels.py"), "--label-noise", "0.4",
+                                      "--no-weights"]
+    assert train.command(catalog.row("MLP 1x512"))[1:] == [str(ROOT / "MLP1" / "cifar10_keras_mlp.py")]
+
+
+def test_every_run_that_is_kept_is_published():
+    assert {catalog.file_of(row) for row in catalog.published()} == set(ROOT.glob("*/*.h5"))
+
+
+def test_older_files_are_read_under_the_names_of_today():
+    older = catalog.with_noise("MLP 1x512", 0.4)
+    assert "accuracy_wrong" in record.read(catalog.file_of(older))["history"]
+    run = catalog.run_of(older)
+    assert "accuracy_mislabeled" in run["history"] and "accuracy_wrong" not in run["history"]
+    assert catalog.run_of(catalog.row("Mini Alexnet"))["title"] == "Mini Alexnet on CIFAR-10"
+
+
+def test_the_papers_figures_are_beside_no_run_they_are_not_for():
+    for row in catalog.published():
+        if row.options and not row.paper:
+            assert catalog.paper_of(row) == (), row.name
+
+
+def test_what_takes_longest_comes_first():
+    """By what the runs took: the median of each network, in the order in which the table of minutes has them."""
+    minutes = {}
+    for row in catalog.trained():
+        if catalog.file_of(row) and row.script not in catalog.MINUTES:
+            minutes.setdefault(row.network, []).append(catalog.run_of(row)["seconds"] / 60)
+    medians = [np.median(values) for values in minutes.values()]
+    assert medians == sorted(medians, reverse=True) and len(medians) == 5
+    for network, values in minutes.items():
+        assert np.median(values) / 2 < catalog.MINUTES[network] < np.median(values) * 2, network
+    assert set(catalog.MINUTES) - set(catalog.NETWORKS) <= {row.script for row in catalog.trained()}
+
+
+def test_a_pattern_that_matches_no_file_is_refused():
+    assert "MLP1/*.h6: no such file" in one_sentence(run(ROOT / "Results" / "evaluate.py", "MLP1/*.h6"))
 
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
@@ -130,7 +197,7 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     (tmp_path / "Results").mkdir(exist_ok=True)
     draw.main()
     benchmark.fill_tables(tmp_path)
-    for path in [ROOT / "README.md", *ROOT.glob("*/README.md")]:
+    for path in [ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("Results/*.csv")]:
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
@@ -150,8 +217,125 @@ def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeyp
     assert not (tmp_path / "Results" / "MLP1_Cifar10_wd.png").exists()
 
 
+def test_the_claims_are_the_papers_in_its_order():
+    sections = ["1, 2.1", "2.1", "2.2", "3", "4", "5", "appendix"]
+    places = [sections.index(claim.section) for claim in claims.CLAIMS]
+    assert len(places) >= 25 and places == sorted(places) and set(places) == set(range(len(sections)))
+    for claim in claims.CLAIMS:
+        assert len(claim.text.split()) <= 13, claim.text
+        assert bool(claim.rows) == bool(claim.judge) and (claim.judge or claim.because), claim.text
+        assert re.match(r"\*\*(holds|differs|open)\*\*[:,] .*\d|not (here|trained) yet|not here: ", claims.verdict(claim))
+
+
+# Judge: its rows, changes of their runs, and the verdict then
+OTHER_FIGURES = {
+    claims.fitted: [(0, {"train_accuracy": 0.98}, False), (0, {"train_accuracy": 1.0}, True)],
+    claims.at_chance: [(0, {"test_accuracy": 0.15}, False)],
+    claims.same_settings: [(1, {"settings": {"batch_size": 7}}, False)],
+    claims.does_not_converge: [(0, {"train_accuracy": 0.3}, True), (0, {"train_accuracy": 1.0}, False)],
+    claims.batch_norm: [(0, {"test_accuracy": 0.9}, False)],
+    claims.theorem_1: [(0, {"train_accuracy": 0.9999}, False)],
+    claims.kernel: [(0, {"test_accuracy": 0.4}, False), (0, {"random_train_accuracy": 0.99}, False)],
+    claims.without_regularizers: [(0, {"test_accuracy": 0.99}, False)],
+    claims.first_beats_second: [(1, {"test_accuracy": 0.99}, False)],
+    claims.architecture: [(0, {"test_accuracy": 0.84}, False)],
+    claims.above_chance: [(0, {"test_accuracy": 0.1}, False)],
+    claims.stopping_helps: [(0, {"history": {"val_accuracy": np.array([0.8, 0.3])}}, True)],
+    claims.stopping_brings_nothing: [(0, {"history": {"val_accuracy": np.array([0.8, 0.3])}}, False)],
+    claims.sooner: [(0, {"history": {"accuracy": np.linspace(0, 1, 50)}}, False)],
+    claims.fast_once_begun: [(1, {"history": {"accuracy": np.linspace(0, 1, 99)}}, False)],
+    claims.slower_with_noise: [(5, {"history": {"accuracy": np.array([0.1, 1])}}, False)],
+    claims.worse_with_noise: [(5, {"test_accuracy": 0.9}, False)]}
+
+
+@pytest.mark.parametrize("judge", OTHER_FIGURES, ids=lambda judge: judge.__name__)
+def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
+    rows = next(claim.rows for claim in claims.CLAIMS
+                if claim.judge is judge and all(map(catalog.file_of, claim.rows)))
+    for place, changes, verdict in OTHER_FIGURES[judge]:
+        monkeypatch.setattr(claims, "run_of", lambda row, name=rows[place].name, changes=changes:
+                            catalog.run_of(row) | (changes if row.name == name else {}))
+        assert bool(judge(rows)[0]) is verdict
+
+
+# What the scripts that are not trained yet will have written, and the opposite
+NORMS = {"true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0.5, 0.6]], "narrow": [[5], [0], [0.8]]}
+
+
+@pytest.mark.parametrize("judge, run, opposite", [
+    (claims.coin, {"train_accuracy": 1.0}, {"train_accuracy": 0.8}),
+    (claims.features, {"error": {"filters": [32000], "no penalty, test": [0.175], "L2 penalty, test": [0.15]}},
+     {"error": {"filters": [9], "no penalty, test": [0.175], "L2 penalty, test": [0.17]}}),
+    (claims.minimum_norm, {"curves": {"distance": np.array([[5, 9], [1e-6, 4]])}},
+     {"curves": {"distance": np.array([[5, 9], [1e-6, 1e-6]])}}),
+    (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[50], [0], [0.8]]}}),
+    (claims.bad_interpolants, {"standardized": NORMS}, {"standardized": NORMS | {"wrong": NORMS["true"]}})],
+    ids=lambda value: getattr(value, "__name__", ""))
+def test_claims_are_judged_once_their_runs_are_here(judge, run, opposite, monkeypatch):
+    for stored, verdict in (run, True), (opposite, False):
+        stored = stored | {"standardized": {name: np.array(values) for name, values in
+                                            stored.get("standardized", {}).items()}}
+        monkeypatch.setattr(claims, "run_of", lambda row, stored=stored: stored)
+        assert bool(judge([catalog.KERNEL_NORMS])[0]) is verdict
+
+
+def test_a_claim_whose_run_is_missing_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    for claim in claims.CLAIMS:
+        if claim.judge:
+            there = all(map(catalog.script_of, claim.rows))
+            assert claims.verdict(claim) == ("not trained yet" if there else "not here yet")
+    monkeypatch.setattr(catalog, "SCRIPTS", tmp_path)
+    assert draw.script_link(catalog.THEOREM_1) == "Theorem 1, random labels"
+
+
+def test_early_stopping_is_that_of_the_histories():
+    run = {"history": {"val_accuracy": np.array([0.5, 0.7, 0.7, 0.6])}}
+    assert measures.early_stopping(run) == (60, 70) and measures.best_epoch(run) == 2
+    assert measures.gain(run) == pytest.approx(10)
+    rows = catalog.with_true_labels()
+    assert {data: len(of) for data, of in rows.items()} == {"CIFAR-10": 18, "IMDB": 7, "tiny-imagenet-20": 1}
+    table = draw.early_stopping_table()
+    for path in MODELS:
+        told = record.read(path)
+        if told["settings"].get("label_noise"):
+            continue
+        label, = (row.label for row in catalog.TRAINED if ROOT / (row.name + ".h5") == path)
+        curve = told["history"]["val_accuracy"]
+        assert (f"| {label} | {100 * curve[-1]:.2f} | {100 * max(curve):.2f} | **{100 * (max(curve) - curve[-1]):.2f}** "
+                f"| {1 + list(curve).index(max(curve))} of {len(curve)} |") in table
+
+
+def test_pandas_opens_the_spreadsheets():
+    pandas = pytest.importorskip("pandas")
+    results, history = (pandas.read_csv(ROOT / "Results" / name) for name in ("results.csv", "history.csv"))
+    assert results.name.is_unique and set(results.name) == {row.name for row in catalog.published()}
+    results = results.set_index("name")
+    for row in catalog.published():
+        told, line = record.read(catalog.file_of(row)), results.loc[row.name]
+        for name, value in told["settings"].items():
+            assert line[name] == value if value is not None else pandas.isna(line[name]), name
+        for name in ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "seconds"):
+            assert line[name] == pytest.approx(told[name], rel=1e-7) if name in told else pandas.isna(line[name])
+        assert line.processor == told["machine"]["processor"] and line.version_keras == told["versions"]["keras"]
+        curves = history[history.name == row.name]
+        assert len(curves) == (line.epochs_trained if "history" in told else 0)
+        if len(curves):
+            assert list(curves.epoch) == list(range(1, len(curves) + 1))
+            np.testing.assert_allclose(curves.loss, told["history"]["loss"], rtol=1e-7)
+    assert results.best_test_accuracy.dropna().ge(0).all() and results.paper_test.dtype == float
+    assert results.loc["Mini Inception/cifar10_tf_inception"].paper_test == 85.75
+    assert results.loc[catalog.with_noise("MLP 1x512", 0.5).name].isna().paper_train
+    assert history.groupby("name").val_accuracy.max().dropna().equals(results.best_test_accuracy.dropna().sort_index())
+
+
+def test_the_spreadsheets_are_plain_text():
+    for path in ROOT.glob("Results/*.csv"):
+        text = path.read_bytes()
+        assert b"\r" not in text and text.endswith(b"\n") and text.decode("utf-8")
+
+
 def test_missing_runs_are_trained_as_a_user_would(tmp_path):
-    assert all((ROOT / (name.split("--")[0] + ".py")).exists() for name in catalog.names())
     process = run(ROOT / "Results" / "train.py", "MLP1/*noise-0.5", "--out", tmp_path, "--dataset", "synthetic",
                   "--epochs", "1", cwd=tmp_path)
     assert process.returncode == 0 and "Trained 1 of 1 runs" in process.stdout, process.stderr
@@ -160,7 +344,7 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path):
 
 def test_a_run_that_fails_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*rand_wd", "--out", str(tmp_path)])
-    monkeypatch.setattr(train, "command", lambda name: [sys.executable, "-c", "raise SystemExit('no')"])
+    monkeypatch.setattr(train, "command", lambda row: [sys.executable, "-c", "raise SystemExit('no')"])
     with pytest.raises(SystemExit) as refusal:
         train.main()
     assert refusal.value.code is True and "rand_wd: FAILED" in capsys.readouterr().out
@@ -171,8 +355,8 @@ def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
     meet = ("import os, pathlib, time; here = pathlib.Path('{}'); here.write_text(str(os.sched_getaffinity(0)))\n"
             "while len(list(here.parent.glob('*.cores'))) < 2: time.sleep(0.01)")
     monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*_wd", "--out", str(tmp_path), "--at-once", "2"])
-    monkeypatch.setattr(train, "command", lambda name: [sys.executable, "-c", meet.format(
-        tmp_path / f"{name.split('/')[1]}.cores")])
+    monkeypatch.setattr(train, "command", lambda row: [sys.executable, "-c", meet.format(
+        tmp_path / f"{row.stem}.cores")])
     before = os.sched_getaffinity(0)
     with pytest.raises(SystemExit) as end:
         train.main()
@@ -183,8 +367,8 @@ def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
 
 def test_epochs_to_fit_are_interpolated():
     fitted = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
-    assert figures.epochs_to_fit(fitted) == pytest.approx(2.5)
-    assert np.isnan(figures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
+    assert measures.epochs_to_fit(fitted) == pytest.approx(2.5)
+    assert np.isnan(measures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
 @pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),

@@ -1,0 +1,314 @@
+"""The paper's claims, in its order: what here shows each, and whether it holds.
+
+A verdict is computed from the runs' files each time the tables are drawn.  A claim whose run is missing says so.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import catalog
+from catalog import run_of
+from measures import early_stopping, epochs_to, epochs_to_fit, gain
+
+import numpy as np
+
+
+class Claim(NamedTuple):
+    """A claim of the paper.
+
+    Attributes:
+        section: of the paper.
+        text: the claim, in some ten words of ours.
+        rows: the runs that decide, a list of `catalog.Row`.
+        judge: function of these rows that returns whether the claim holds (None: these runs cannot tell), and in
+            what figures; None where no run decides.
+        because: why there is no run; with a judge, what is to be said beside the verdict.
+        pictures: in Results/, without the ending.
+    """
+    section: str
+    text: str
+    rows: list = []
+    judge: Callable | None = None
+    because: str = ""
+    pictures: tuple = ()
+
+
+FIT = 99   # % training accuracy from which a training set counts as fitted in the end; the paper's least is 99.21
+NEAR = 1   # point, within which two test accuracies count as the same; at chance 10,000 images give 0.3 either way
+TINY_TEST_IMAGES = 50  # of each class of Tiny ImageNet
+
+
+def train(row):
+    """Final training accuracy in %."""
+    return 100 * run_of(row)["train_accuracy"]
+
+
+def test(row):
+    """Final test accuracy in %."""
+    return 100 * run_of(row)["test_accuracy"]
+
+
+def span(values, digits=2):
+    """The smallest and the largest of some values, in words, once where they are the same."""
+    values = list(values)
+    low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def fitted(rows):
+    """All training sets are fitted."""
+    short = [row.label for row in rows if train(row) < FIT]
+    return not short, f"{span(map(train, rows))} % train" + f"; below {FIT} %: {', '.join(short)}" * bool(short)
+
+
+def at_chance(rows):
+    """Of ten classes a tenth of the test images is right."""
+    return all(abs(test(row) - 10) <= NEAR for row in rows), f"{span(map(test, rows))} % test, chance is 10 %"
+
+
+def same_settings(rows):
+    """True and random labels, two rows of each network, were trained with the same learning rates and batch size."""
+    same, other = [], []
+    for true, random in zip(rows[::2], rows[1::2], strict=True):
+        one, two = run_of(true), run_of(random)
+        epochs = min(len(one["history"]["loss"]), len(two["history"]["loss"]))
+        equal = np.allclose(*(run["history"]["learning_rate"][:epochs] for run in (one, two)), rtol=1e-4) and (
+            one["settings"]["batch_size"] == two["settings"]["batch_size"])
+        (same if equal else other).append(true.network)
+    return not other, f"the same for {', '.join(same)}" * bool(same) + "; " * bool(same and other) + (
+        f"other learning rates for {', '.join(other)}" * bool(other))
+
+
+def fast_once_begun(rows):
+    """From 20 % to fitted, random labels take at most twice the epochs of true ones; two rows of each network."""
+    taken = [epochs_to_fit(run_of(row)) - epochs_to(run_of(row), 0.2) for row in rows]
+    ratios = np.divide(taken[1::2], taken[::2])
+    return max(ratios) <= 2, f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels"
+
+
+def sooner(rows):
+    """All but the last row are fitted before the last one."""
+    *epochs, last = (epochs_to_fit(run_of(row)) for row in rows)
+    return max(epochs) < last, f"after {span(epochs, 0)} epochs, and random labels after {last:.0f}"
+
+
+def slower_with_noise(rows):
+    """Each network takes longer the more labels are random, and at most four times as long, the paper's axis."""
+    factors = {}
+    for network in dict.fromkeys(row.network for row in rows):
+        epochs = np.array([epochs_to_fit(run_of(row)) for row in rows if row.network == network])
+        factors[network] = epochs / epochs[0]
+    most = {network: values[-1] for network, values in factors.items()}
+    holds = all((np.diff(values) > 0).all() for values in factors.values()) and max(most.values()) <= 4
+    return holds, "all labels random: " + ", ".join(f"{value:.1f} times ({network})" for network, value in most.items())
+
+
+def worse_with_noise(rows):
+    """Each network's test error rises with the label noise."""
+    errors = {network: [100 - test(row) for row in rows if row.network == network]
+              for network in dict.fromkeys(row.network for row in rows)}
+    return all((np.diff(values) > 0).all() for values in errors.values()), "test error " + ", ".join(
+        f"{values[0]:.0f} to {values[-1]:.0f} % ({network})" for network, values in errors.items())
+
+
+def coin(rows):
+    """The correlation of fitted and drawn labels, 1 and -1, is about 1."""
+    correlations = [train(row) / 50 - 1 for row in rows]
+    return min(correlations) >= FIT / 50 - 1, f"correlation with the labels {span(correlations, 3)}"
+
+
+def without_regularizers(rows):
+    """Each network's plain run keeps nine tenths of the test accuracy of its best one."""
+    plain, lost = [], []
+    for network in dict.fromkeys(row.network for row in rows):
+        best = max(test(row) for row in rows if row.network == network)
+        plain.append(test(catalog.row(network)))
+        lost.append((best - plain[-1]) / best)
+    return max(lost) <= 0.1, f"{span(plain)} % test, the best regularizers add at most {100 * max(lost):.0f} % of that"
+
+
+def first_beats_second(rows):
+    """In rows of three, the first adds more test accuracy to the third than the second does."""
+    gains = [(test(one) - test(plain), test(two) - test(plain))
+             for one, two, plain in zip(rows[::3], rows[1::3], rows[2::3], strict=True)]
+    return all(one > two for one, two in gains), ", ".join(
+        f"{one:+.1f} against {two:+.1f} points ({plain.network})"
+        for (one, two), plain in zip(gains, rows[2::3], strict=True))
+
+
+def architecture(rows):
+    """From the first row to the second there is more than from the second to the best of the others."""
+    small, large, *regularized = map(test, rows)
+    return large - small > max(regularized) - large, (
+        f"{large - small:+.1f} points from {rows[0].network} to {rows[1].network}, {max(regularized) - large:+.1f} by "
+        "all regularizers")
+
+
+def above_chance(rows):
+    """Three times chance and more is right."""
+    tiny, = rows
+    chance = 100 / run_of(tiny)["settings"]["classes"]
+    return test(tiny) > 3 * chance, f"{test(tiny):.1f} % test, chance is {chance:.0f} %"
+
+
+def stopping_helps(rows):
+    """The best test accuracy is above the last one, by more than two standard deviations of so few test images."""
+    tiny, = rows
+    last, _ = early_stopping(run_of(tiny))
+    images = TINY_TEST_IMAGES * run_of(tiny)["settings"]["classes"]
+    deviation = np.sqrt(last * (100 - last) / images)
+    return gain(run_of(tiny)) > 2 * deviation or None, (
+        f"the best epoch is {gain(run_of(tiny)):.1f} points above the last; with {images:,} test images "
+        f"{2 * deviation:.1f} could be chance")
+
+
+def stopping_brings_nothing(rows):
+    """The best test accuracy is less than a point above the last one."""
+    gains = [gain(run_of(row)) for row in rows]
+    return max(gains) < NEAR, f"the best epoch is {span(gains)} points above the last"
+
+
+def batch_norm(rows):
+    """Batch norm adds 3 to 4 points, rounded."""
+    gain = test(rows[0]) - test(rows[1])
+    return 2.5 <= gain < 4.5, f"{gain:+.1f} points"
+
+
+def theorem_1(rows):
+    """Every label is fitted by 2n + d weights, n images of d values."""
+    run = run_of(rows[0])
+    return run["train_accuracy"] == 1, f"{run['weights']:,} weights, {train(rows[0]):.2f} % train, random labels"
+
+
+def kernel(rows):
+    """The kernel's solution fits true and random labels; after true ones it is as good as the paper's, or better."""
+    run, (_, paper) = run_of(rows[0]), catalog.paper_of(rows[0])
+    good = min(run["train_accuracy"], run["random_train_accuracy"]) == 1 and test(rows[0]) >= float(paper) - NEAR
+    return good, f"{train(rows[0]):.2f} % train, {test(rows[0]):.2f} % test, the paper's {paper} %"
+
+
+def features(rows):
+    """With the most filters here, test errors without and with the penalty are the paper's, or below."""
+    error = run_of(rows[0])["error"]
+    plain, penalized = (100 * error[f"{name}, test"][-1] for name in ("no penalty", "L2 penalty"))
+    return plain < 17 + NEAR and penalized < 15 + NEAR, (
+        f"{plain:.1f} % and {penalized:.1f} % with {error['filters'][-1]:,} filters, the paper's are 32,000")
+
+
+def minimum_norm(rows):
+    """From zero SGD comes to a hundredth of its first distance to the minimum-norm solution, from elsewhere not."""
+    distance = run_of(rows[0])["curves"]["distance"]
+    zero, elsewhere = distance[-1] / distance[0]
+    return zero < 0.01 < elsewhere, f"of the distance {zero:.2g} is left from zero, {elsewhere:.2g} from a random start"
+
+
+def norm_and_error(rows):
+    """Of two kernels that fit the same true labels, the one of larger norm has the smaller error."""
+    wide, narrow = (run_of(rows[0])["standardized"][kind][:, 0] for kind in ("true", "narrow"))
+    return (wide[0] - narrow[0]) * (wide[2] - narrow[2]) < 0, " and ".join(
+        f"norm {norm:.0f}, error {100 * error:.1f} %" for norm, _, error in (wide, narrow))
+
+
+def bad_interpolants(rows):
+    """Forced to wrong labels besides, the same kernel fits with a larger norm and a larger error."""
+    good, bad = (run_of(rows[0])["standardized"][kind][:, -1] for kind in ("true", "wrong"))
+    return bad[0] > good[0] and bad[2] > good[2], " and ".join(
+        f"norm {norm:.0f}, error {100 * error:.1f} %" for norm, _, error in (good, bad))
+
+
+def does_not_converge(rows):
+    """The training set is not fitted."""
+    return train(rows[0]) < FIT, f"{train(rows[0]):.2f} % train"
+
+
+IMAGE_NETWORKS = "Mini Inception", "Mini Alexnet", "MLP 3x512", "MLP 1x512"
+RANDOM_LABELS = [catalog.with_noise(network, 1) for network in IMAGE_NETWORKS] + [
+    catalog.row("Mini Inception", "_no_bn_rand_labels")]
+PAIRS = sum((list(catalog.PAIRS[network]) for network in IMAGE_NETWORKS), [])
+ONE_SCHEDULE = [catalog.with_noise(network, noise) for network in IMAGE_NETWORKS for noise in (0, 1)]
+NOISE = [row for row in catalog.swept() if row.network in IMAGE_NETWORKS]
+TRUE_LABELS = [row for row in catalog.CIFAR10 if row not in RANDOM_LABELS]
+REGULARIZED = sum(([catalog.row(network, ending) for ending in ("_rand_crop", "_wd", "")]
+                   for network in ("Mini Inception", "Mini Alexnet")), [])
+SMALL = "on few and small images, not at the paper's scale"
+WEIGHT_DECAY = [catalog.row(*of) for of in (("Mini Inception", "_rand_labels_wd"), ("MLP 3x512", "_rand_wd"),
+                                    ("MLP 1x512", "_rand_wd"))]
+
+CLAIMS = [
+    Claim("1, 2.1", "The networks fit random labels, nearly without error.", RANDOM_LABELS, fitted,
+          pictures=("True_and_random_labels", "Table_1")),
+    Claim("1, 2.1", "After random labels they are at chance on new images.", RANDOM_LABELS, at_chance,
+          pictures=("Table_1",)),
+    Claim("2.1", "Random labels need no other learning rate, nor any other setting.", PAIRS, same_settings,
+          pictures=("Table_1",)),
+    Claim("2.1", "Once random labels begin to be fitted, it goes fast.", ONE_SCHEDULE, fast_once_begun,
+          pictures=("Figure_1a",)),
+    Claim("2.1", "Images that make no sense are fitted as well.", catalog.RANDOMNESS, fitted, pictures=("Figure_1a",)),
+    Claim("2.1", "Random pixels and noise are fitted sooner than random labels.",
+          catalog.RANDOMNESS[1:] + [catalog.with_noise("Mini Inception", 1)], sooner, pictures=("Figure_1a",)),
+    Claim("2.1", "More random labels take longer, by a small factor.", NOISE, slower_with_noise,
+          pictures=("Figure_1b",)),
+    Claim("2.1", "The more random labels, the larger the error, steadily up to chance.", NOISE, worse_with_noise,
+          pictures=("Figure_1c",)),
+    Claim("2.2", "Labels by a coin are fitted: Rademacher complexity is about 1.", catalog.RADEMACHER, coin),
+    Claim("2.2", "So its bounds, VC dimension and uniform stability explain nothing here.",
+          because="an argument that follows from the claims above"),
+    Claim("3", "Without any regularizer the networks still generalize well.",
+          TRUE_LABELS, without_regularizers, pictures=("Table_1",)),
+    Claim("3", "Augmentation helps more than weight decay.", REGULARIZED, first_beats_second, pictures=("Table_1",)),
+    Claim("3", "Another architecture helps more than regularizers do.",
+          [catalog.row("MLP 1x512"), catalog.row("Mini Inception"), catalog.row("Mini Inception", "_wd_rand_crop"),
+           catalog.row("Mini Inception", "_rand_crop"), catalog.row("Mini Inception", "_wd")], architecture,
+          pictures=("Table_1",)),
+    Claim("3", "On ImageNet, Inception v3 without regularizers is far above chance.", [catalog.TINY], above_chance,
+          SMALL, ("Inception_v3_tiny_imagenet_20",)),
+    Claim("3", "There, augmentation adds 13 points to it, weight decay 7.",
+          [catalog.row("Inception v3", ending) for ending in ("_rand_crop", "_wd", "")], first_beats_second),
+    Claim("3", "On ImageNet random labels are fitted to 95 %, top-1.",
+          [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,
+          ("Inception_v3_tiny_imagenet_20_rand_labels",)),
+    Claim("3", "Also with weight decay and dropout, to 88 and 91 %.",
+          [catalog.row("Inception v3", ending) for ending in ("_wd_rand_labels", "_dropout_wd_rand_labels")], fitted),
+    Claim("3", "Early stopping helps on ImageNet, by 3 points without regularizers.", [catalog.TINY], stopping_helps,
+          SMALL, ("Early_stopping",)),
+    Claim("3", "Early stopping brings nothing on CIFAR-10.", TRUE_LABELS, stopping_brings_nothing,
+          pictures=("Early_stopping", "Figure_2b")),
+    Claim("3", "Batch norm brings 3 to 4 points of test accuracy.",
+          [catalog.row("Mini Inception"), catalog.row("Mini Inception", "_no_bn")], batch_norm,
+          pictures=("Figure_2b",)),
+    Claim("4", "Two layers with 2n + d weights express any labels of n images.", [catalog.THEOREM_1], theorem_1,
+          pictures=("cifar10_theorem_1",)),
+    Claim("4", "With k layers, a width of order n / k is enough.", because="a proof, with nothing to train"),
+    Claim("5", "SGD on a linear model ends at the solution of smallest norm.", [catalog.MINIMUM_NORM], minimum_norm,
+          pictures=("cifar10_minimum_norm",)),
+    Claim("5", "All minima of a linear model have one curvature: flatness cannot choose.",
+          because="an argument, the curvature is that of the inputs alone, whatever the weights are"),
+    Claim("5", "MNIST: the Gaussian kernel's smallest-norm solution has 1.2 % error.", [catalog.MNIST], kernel),
+    Claim("5", "CIFAR-10: it fits all labels, and has 46 % error unregularized.", [catalog.KERNEL], kernel,
+          pictures=("cifar10_gaussian_kernel",)),
+    Claim("5", "Random convolutional features: 17 % error, with an L2 penalty 15 %.", [catalog.MORE_FEATURES], features,
+          pictures=("cifar10_random_features_4000",)),
+    Claim("5", "The norm does not predict the error: the larger norm can err less.", [catalog.KERNEL_NORMS],
+          norm_and_error, pictures=("cifar10_kernel_norms",)),
+    Claim("5", "A kernel forced to wrong labels besides: larger norm, larger error.", [catalog.KERNEL_NORMS],
+          bad_interpolants, pictures=("cifar10_kernel_norms",)),
+    Claim("appendix", "Weight decay does not keep Inception and MLPs from random labels.", WEIGHT_DECAY, fitted),
+    Claim("appendix", "With weight decay Alexnet does not converge on random labels.",
+          [catalog.row("Mini Alexnet", "_rand_labels_wd")], does_not_converge,
+          pictures=("Alexnet_Cifar10_rand_labels_wd",)),
+    Claim("appendix", "Nor do random crops or augmentation keep Inception from them.",
+          [catalog.row("Mini Inception", "_rand_labels" + ending) for ending in ("_rand_crop", "_augmentation")],
+          fitted)]
+
+
+def verdict(claim):
+    """Says in Markdown whether a claim holds, or why that is not known."""
+    if not claim.judge:
+        return f"not here: {claim.because}"
+    missing = [row for row in claim.rows if not catalog.file_of(row)]
+    if missing:
+        word = "not trained yet" if all(map(catalog.script_of, missing)) else "not here yet"
+        return word + f": {'; '.join(row.label for row in missing)}" * (missing != claim.rows)
+    holds, figures = claim.judge(claim.rows)
+    word = "open" if holds is None else "holds" if holds else "differs"
+    return f"**{word}**{f', {claim.because}' * bool(claim.because)}: {figures}"
