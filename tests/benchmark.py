@@ -13,7 +13,6 @@ feeding them; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both
 """
 
 import argparse
-import importlib.util
 import io
 import json
 import os
@@ -25,6 +24,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from importing import imported
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {"MLP1": "MLP1/cifar10_keras_mlp.py",
@@ -65,14 +66,6 @@ def our_model(network):
                  else keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9))
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
-
-
-def imported(path):
-    """A script, imported: its constants and build_model, nothing run."""
-    specification = importlib.util.spec_from_file_location("script", path)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    return script
 
 
 def script_of(network):
