@@ -13,7 +13,6 @@ feeding them; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both
 """
 
 import argparse
-import importlib.util
 import io
 import json
 import os
@@ -25,6 +24,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from importing import imported
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "LSTM"))  # imdb.py, beside its scripts
@@ -68,14 +69,6 @@ def our_model(network, rate=None):
     optimizer = (keras.optimizers.Adam(rate) if network == "LSTM" else keras.optimizers.SGD(rate, momentum=0.9))
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
-
-
-def imported(path):
-    """A script, imported: its constants and build_model, nothing run."""
-    specification = importlib.util.spec_from_file_location("script", path)
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    return script
 
 
 def script_of(network):
