@@ -12,13 +12,12 @@ Paper: section 5.
 import time
 
 from cholesky import solve
-from common import cifar10, experiment, plot
+from common import cifar10, data, experiment, plot, say
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 CLASSES = 8, 6          # of CIFAR-10: ships, whose label is 1, and frogs, -1
-IMAGES = 300            # training images, fewer than the 2,352 pixels (of three colours)
+IMAGES = 300            # training images, fewer than the 2,352 pixels (of three colors)
 EPOCHS = 1000           # passes over them, one image in a step
 LEARNING_RATE = 0.0004  # below 2 / |x|^2 of every image, which is 2 / 2352
 START = 0.1             # standard deviation of the random start's weights
@@ -39,7 +38,7 @@ def sgd(x, y, w, random):
 
 def draw(run, path):
     """Draws distance to the minimum-norm solution, loss and norm over the epochs, and the three solutions as images."""
-    figure, ((*above,), below) = plt.subplots(2, 3, figsize=(11, 7.6), layout="constrained")
+    figure, ((*above,), below) = plot.subplots(2, 3, figsize=(11, 7.6))
     solutions = run["solutions"]
     for axes, name in zip(above, ("distance", "loss", "norm"), strict=True):
         for (start, color), values in zip(STARTS.items(), run["curves"][name].T, strict=True):
@@ -58,14 +57,14 @@ def draw(run, path):
         axes.imshow(0.5 + 0.5 * weights / np.abs(weights).max())
         axes.set(xticks=[], yticks=[], title=f"weights of {name}\nnorm {solutions['norm'][k]:.2f}, " + ", ".join(
             f"{split} {100 * solutions[split][k]:.1f} %" for split in ("train", "test")))
-    figure.suptitle(run["title"], fontsize=14)
+    figure.suptitle(run["title"], fontsize=14, parse_math=False)
     plot.save(figure, path)
 
 
 if __name__ == "__main__":
     run = experiment.start(globals())
     began, random, parts = time.perf_counter(), np.random.RandomState(run.seed), []
-    for part, count in zip(cifar10.load(run), (IMAGES, None), strict=True):
+    for part, count in zip(cifar10.load(run, data.EVALUATION_BATCH), (IMAGES, None), strict=True):
         rows = np.flatnonzero(np.isin(part.labels, CLASSES))[:count]
         parts += part.inputs(rows).reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
@@ -73,7 +72,7 @@ if __name__ == "__main__":
         raise SystemExit(f"Give at most {min(len(x), x.shape[1] - 1):,} --images: no more are there, or few pixels.")
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
     unseen = np.linalg.norm(start - minimum_norm(x, x @ start))
-    print(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 2e-5:.0f} seconds", flush=True)
+    say(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 2e-5:.0f} seconds")
     w, curves = np.stack([0 * start, start]), []
     for epoch in range(EPOCHS + 1):
         if epoch:
@@ -81,7 +80,7 @@ if __name__ == "__main__":
         distances = np.linalg.norm(w - smallest, axis=1)
         curves.append([distances, ((np.einsum("sp,np->sn", w, x) - y)**2).mean(axis=1), np.linalg.norm(w, axis=1)])
         if epoch % 100 == 0:
-            print(f"Epoch {epoch:,} of {EPOCHS:,}: distance {distances[0]:.1e}, {distances[1]:.4f}", flush=True)
+            say(f"Epoch {epoch:,} of {EPOCHS:,}: distance {distances[0]:.1e}, {distances[1]:.4f}")
     weights = np.stack([smallest, *w])
     train, test = (np.mean(weights @ part.T * labels > 0, axis=1) for part, labels in ((x, y), (test_x, test_y)))
     results = {"train_accuracy": train[1], "test_accuracy": test[1], "unseen": unseen}

@@ -156,10 +156,10 @@ def finding():
 def fill(readme, name, text):
     """Puts a text between the marks <!-- name --> and <!-- end of name --> of a README."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, rest = readme.read_text().split(begin)
+    before, rest = readme.read_text(encoding="utf-8").split(begin)
     after = rest.split(end)[1]
     with record.replacing(readme) as part:
-        part.write_text(before + begin + text + end + after)
+        part.write_text(before + begin + text + end + after, encoding="utf-8", newline="\n")
 
 
 def draw_run(row, path):
@@ -168,6 +168,7 @@ def draw_run(row, path):
     draw(catalog.run_of(row), path)
 
 
+@plot.style()
 def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
     rows = catalog.shown()

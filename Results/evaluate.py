@@ -13,12 +13,15 @@ import types
 from pathlib import Path
 
 import catalog
-from common import cifar10, imdb, layers, record, speed  # noqa: F401 - layers: for Keras to load ours
+from common import cifar10, layers, record, speed  # noqa: F401 - layers: for Keras to load ours
 
 import keras
 
+sys.path.append(str(catalog.SCRIPTS / "LSTM"))
+import imdb  # noqa: E402
+
 DATASETS = {"cifar10": cifar10, "imdb": imdb}
-TOLERANCE = 1e-4  # five training pictures, one test picture
+TOLERANCE = 1e-4  # five training images, one test image
 
 
 def accuracies(path, settings, folder):
@@ -34,14 +37,14 @@ def accuracies(path, settings, folder):
     """
     model = keras.models.load_model(path, compile=False)
     model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    speed.speed_up(model)
-    run = types.SimpleNamespace(**{"data": folder, "label_noise": 0, **settings})
+    run = types.SimpleNamespace(data=folder, **{name: settings[name] for name in ("dataset", "limit", "seed")})
     # The script has the function by which it replaces what it loads.  Older files call what it does "words".
     name = settings.get("transform") or {"shuffled": "shuffled_words", "random": "random_words"}.get(
         settings.get("words"))
     transform = runpy.run_path(str(path.with_suffix(".py")))[name] if name else None
-    train, test = DATASETS[settings["dataset"]].load(run, settings["random_crop"], transform)
-    return tuple(model.evaluate(examples.for_evaluation().pipeline(), verbose=0)[1] for examples in (train, test))
+    train, test = DATASETS[settings["dataset"]].load(
+        run, settings["batch_size"], settings.get("label_noise", 0), settings["random_crop"], transform)
+    return tuple(model.evaluate(speed.feed(examples.for_evaluation()), verbose=0)[1] for examples in (train, test))
 
 
 def main():

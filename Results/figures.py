@@ -6,19 +6,13 @@ import catalog
 from common import plot
 from measures import FITTED, best_epoch, early_stopping, epochs_to_fit
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
 
-def _subplots(rows=1, columns=1, **options):
-    """A figure and its axes, laid out so that nothing overlaps."""
-    return plt.subplots(rows, columns, layout="constrained", **options)
-
-
 def contrast(path):
     """Draws true labels beside random ones: the same training accuracy, and what a new image gets."""
-    figure, both = _subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    figure, both = plot.subplots(1, 2, figsize=(10, 4.2), sharey=True)
     networks = [network for network in catalog.PAIRS if network != "LSTM"]
     for axes, kind, title in zip(both, (0, 1), ("true labels", "random labels"), strict=True):
         ends = []
@@ -54,7 +48,7 @@ def table_1(path):
     """Draws the rows of Table 1, ours and the paper's accuracies as dots."""
     rows = [row for row in catalog.CIFAR10 if catalog.file_of(row)]
     runs = [catalog.run_of(row) for row in rows]
-    figure, axes = _subplots(figsize=(9, 7))
+    figure, axes = plot.subplots(figsize=(9, 7))
     places = range(len(rows), 0, -1)
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
         axes.scatter([100 * run[f"{split}_accuracy"] for run in runs], places, color=color, label=f"{split}, ours")
@@ -70,7 +64,7 @@ def table_1(path):
 
 def _losses(path, title, curves):
     """Draws training losses, each the average of an epoch at its middle, over the steps; `curves`: label to row."""
-    figure, axes = _subplots(figsize=(7, 4.2))
+    figure, axes = plot.subplots(figsize=(7, 4.2))
     runs = {label: catalog.run_of(row) for label, row in curves.items() if catalog.file_of(row)}
     for number, label in enumerate(curves):
         if label in runs:
@@ -110,7 +104,7 @@ def figure_1a_text(path):
 
 def _over_noise(path, title, ylabel, values, chance=False):
     """Draws a value of each network's runs, values(runs), over their label noise, and the error of guessing."""
-    figure, axes = _subplots(figsize=(6, 4.2))
+    figure, axes = plot.subplots(figsize=(6, 4.2))
     absent = []
     for color, (network, levels) in enumerate(catalog.NOISE.items()):
         there = [noise for noise in levels.tolist() if catalog.file_of(catalog.with_noise(network, noise))]
@@ -146,7 +140,7 @@ def figure_1c(path):
 
 def figure_2b(path):
     """Draws Figure 2 (b): test accuracy with and without batch norm, and what stopping at the best would bring."""
-    figure, axes = _subplots(figsize=(7, 4.2))
+    figure, axes = plot.subplots(figsize=(7, 4.2))
     for color, (label, ending) in zip("C0 C1".split(), [("with batch norm", ""), ("without batch norm", "_no_bn")],
                                      strict=True):
         row = catalog.row("Mini Inception", ending)
@@ -171,7 +165,7 @@ def stopped_early(path):
     if not rows:
         return
     counts = [len(runs) for runs in rows.values()]
-    figure, panels = _subplots(len(rows), figsize=(9, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
+    figure, panels = plot.subplots(len(rows), figsize=(9, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
                                squeeze=False, height_ratios=[count + 1 for count in counts])
     for (axes,), (data, runs) in zip(panels, rows.items(), strict=True):
         labels = []
@@ -203,7 +197,7 @@ def learned_first(path, noise=0.4):
             if catalog.file_of(row := catalog.with_noise(network, noise))}
     if not runs:
         return
-    figure, (panels,) = _subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False)
+    figure, (panels,) = plot.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False)
     for axes, (network, run) in zip(panels, runs.items(), strict=True):
         for name, color, label in [("accuracy_clean", "C2", "training, label true"),
                                    ("accuracy_mislabeled", "C3", "training, label wrong"),

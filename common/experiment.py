@@ -136,10 +136,10 @@ class Run:
                       callbacks=[*callbacks, Epochs(self, callbacks, restore)], verbose=0)
 
     def save(self, model):
-        """Evaluates the trained model in float32 and writes it with its run to the .h5, and the picture beside it.
+        """Evaluates the trained model in float32, writes it with its run to the .h5, and the picture beside it.
 
         The accuracies are those of the final weights on all training examples, as labelled and without a random crop,
-        and on all test examples.
+        and on all test examples.  Returns the results as the .h5 has them, train_accuracy among them.
         """
         say("Evaluating the final weights on all examples")
         for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
@@ -154,13 +154,14 @@ class Run:
                 results |= {f"{split}_{name}": value for name, value in measured.items()
                             if name not in label_noise.CleanAndMislabeled.NAMES}
         if not self.writes:
-            return
+            return results
         if keras.distribution.distribution():  # what is saved is of one device
             keras.distribution.set_distribution(None)
             weights, model = model.get_weights(), keras.models.clone_model(model)
             model.set_weights(weights)
         self.write(results, None, model)
         self.checkpoint.unlink(missing_ok=True)
+        return results
 
     def write(self, results, draw, model=None):
         """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.

@@ -5,13 +5,13 @@ import shutil
 import sys
 
 from common import cifar10, experiment, record
+from importing import imported
 
 import h5py
 import keras
 import numpy as np
 import pytest
 from conftest import ROOT, edited, one_sentence
-from importing import imported
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 ALEXNET = ROOT / "Mini Alexnet" / "cifar10_alexnet.py"

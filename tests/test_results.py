@@ -224,7 +224,8 @@ def test_the_claims_are_the_papers_in_its_order():
     for claim in claims.CLAIMS:
         assert len(claim.text.split()) <= 13, claim.text
         assert bool(claim.rows) == bool(claim.judge) and (claim.judge or claim.because), claim.text
-        assert re.match(r"\*\*(holds|differs|open)\*\*[:,] .*\d|not (here|trained) yet|not here: ", claims.verdict(claim))
+        assert re.match(r"\*\*(holds|differs|open)\*\*[:,] .*\d|not (here|trained) yet|not here: ",
+                        claims.verdict(claim))
 
 
 # Judge: its rows, changes of their runs, and the verdict then
@@ -302,8 +303,8 @@ def test_early_stopping_is_that_of_the_histories():
             continue
         label, = (row.label for row in catalog.TRAINED if ROOT / (row.name + ".h5") == path)
         curve = told["history"]["val_accuracy"]
-        assert (f"| {label} | {100 * curve[-1]:.2f} | {100 * max(curve):.2f} | **{100 * (max(curve) - curve[-1]):.2f}** "
-                f"| {1 + list(curve).index(max(curve))} of {len(curve)} |") in table
+        assert (f"| {label} | {100 * curve[-1]:.2f} | {100 * max(curve):.2f} "
+                f"| **{100 * (max(curve) - curve[-1]):.2f}** | {1 + list(curve).index(max(curve))} of {len(curve)} |") in table
 
 
 def test_pandas_opens_the_spreadsheets():

@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 from common import experiment, record
+from importing import imported
 
 import numpy as np
 import pytest
 from conftest import ROOT, edited, one_sentence, run
-from importing import imported
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "100", "--epochs", "1"]
