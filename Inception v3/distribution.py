@@ -10,6 +10,8 @@ Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi
 import os
 import sys
 
+import common  # noqa: F401  sets the environment that Keras and its backend read when they are imported
+
 import keras
 
 ADDRESS, PROCESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES"
