@@ -1,8 +1,8 @@
 """Several GPUs, several machines: Keras' DataParallel over JAX.
 
-One process per machine.  Each of them works on its part of every batch, and all hold the same weights.  How they find
-each other is Keras' and JAX's own: KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID, or what SLURM
-sets.
+There is one process per machine.  Each works on its part of every batch, and all hold the same weights.  They find
+each other by the means of Keras and JAX: the environment variables KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and
+_PROCESS_ID, or those that SLURM sets.
 
 Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi_process.html
 """
@@ -10,18 +10,20 @@ Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi
 import os
 import sys
 
+import common  # noqa: F401  sets the environment that Keras and its backend read when they are imported
+
 import keras
 
 ADDRESS, PROCESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
 def start():
-    """Joins the other processes, where there are any, and from now on spreads every batch over all devices.
+    """Joins the other processes, if there are any, and from now on distributes every batch over all devices.
 
-    To be called before anything is computed.
+    Call it before anything is computed.
 
     Raises:
-        SystemExit: with a sentence, when the others cannot be joined.
+        SystemExit: with a sentence, when the other processes cannot be joined.
     """
     addresses, slurm = ADDRESS in os.environ, int(os.environ.get("SLURM_NTASKS", 1)) > 1
     if keras.backend.backend() != "jax":
@@ -33,16 +35,16 @@ def start():
         try:
             keras.distribution.initialize()
         except (RuntimeError, ValueError) as error:
-            raise SystemExit(f"The other processes of this training could not be joined ({error}). Look at {ADDRESS}, "
-                             f"{PROCESSES} and KERAS_DISTRIBUTION_PROCESS_ID, or at what SLURM says.") from None
+            raise SystemExit(f"The other processes of this training could not be joined ({error}). Check {ADDRESS}, "
+                             f"{PROCESSES} and KERAS_DISTRIBUTION_PROCESS_ID, or the variables of SLURM.") from None
     if len(keras.distribution.list_devices()) > 1:
-        sys.excepthook = _end_at_once  # JAX has an exception for each way that a connection can break
+        sys.excepthook = _end_at_once  # JAX raises many kinds of exceptions when a connection breaks
         # Each process reads its own part of the data.
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
 
 def process():
-    """(number of this process, number of processes); (0, 1) for a process alone."""
+    """(number of this process, number of processes); (0, 1) for a single process."""
     if keras.distribution.distribution() is None:
         return 0, 1
     import jax
@@ -50,9 +52,9 @@ def process():
 
 
 def devices():
-    """Number of devices that a batch is spread over."""
-    spread = keras.distribution.distribution()
-    return 1 if spread is None else spread.device_mesh.devices.size
+    """Number of devices that a batch is distributed over."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
 def _end_at_once(kind, error, traceback):
@@ -60,6 +62,6 @@ def _end_at_once(kind, error, traceback):
     if process()[1] == 1:
         return sys.__excepthook__(kind, error, traceback)
     sys.stdout.flush()
-    print(f"\nThe processes of this training have lost each other ({kind.__name__}: {error}). Start all of them again: "
+    print(f"\nThe processes of this training have lost each other ({kind.__name__}: {error}). Start all of them again; "
           "they resume from the last whole epoch.", file=sys.stderr, flush=True)
     os._exit(1)

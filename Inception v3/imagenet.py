@@ -16,22 +16,22 @@ except ImportError:
                      "tensorflow'.") from None
 
 INDEX = "imagenet.json"
-SMALLEST = 75  # height and width of the images that Inception v3 takes, in pixels
-ALL_OF_IMAGENET = 1_000_000  # images for training, and some more
+SMALLEST = 75  # height and width of the smallest images that Inception v3 takes, in pixels
+ALL_OF_IMAGENET = 1_000_000  # a training set at least this large is taken to be all of ImageNet (1,281,167 images)
 SHUFFLE = 2048        # records in memory that the next one is drawn from; the shards themselves are in random order
-CENTRE = 0.875        # of height and width: what is seen of an image that is not cropped at random
-AREA = 0.08, 1.0      # of an image that a random crop covers
+CENTER = 0.875        # of height and width: what the network sees of an image that is not cropped at random
+AREA = 0.08, 1.0      # share of an image that a random crop covers
 ASPECT = 3 / 4, 4 / 3  # width / height of a random crop
 
 
 def start(script):
     """Joins the other processes of the training, if there are any, and starts a run as `experiment.start` does.
 
-    A run on other images than all of ImageNet is named after them, and beside no figures of the paper.
+    A run on other images than all of ImageNet has their name in its own, and is not compared with the paper's figures.
 
     Raises:
-        SystemExit: with a sentence, as `experiment.start`; also when shards cannot be read, and for an image size that
-            the network cannot take.
+        SystemExit: with a sentence, as `experiment.start`; also when the shards cannot be read, and for an image size
+            that the network cannot take.
     """
     distribution.start()
     run = experiment.start(script, dataset="imagenet", subset=_subset)
@@ -55,7 +55,7 @@ def _shards(folder):
                          "build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
     index = read_index(folder)
     if "pictures" not in index:
-        raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again: it resumes.")
+        raise SystemExit(f"The shards in {folder} are not complete. Run build_imagenet_data.py again, which resumes.")
     return folder, index
 
 
@@ -64,8 +64,8 @@ def load(run, random_crop=False):
 
     Args:
         run: an `experiment.Run`; its dataset, data, limit, label_noise, image_size, batch_size and seed are read.
-        random_crop: train on random crops of random size, mirrored and with other colours, drawn in each epoch,
-            instead of the centre.
+        random_crop: train on random crops of random size, mirrored and with other colors, drawn anew in each
+            epoch; otherwise on the center of each image.
 
     Returns:
         (training, test, classes): two `Images`, the second one None where there is no test set, and the number of
@@ -95,22 +95,22 @@ def load(run, random_crop=False):
 
 
 def _name_damaged_shard(folder, otherwise, kind, error, traceback):
-    """Says which shard is damaged where reading one has ended the script: TensorFlow does not."""
+    """Says which shard is damaged when reading one has ended the script, because TensorFlow does not say it."""
     damaged = next((path for path in sorted(folder.glob("*-?????-of-?????")) if not intact(path)), None) if (
         issubclass(kind, tf.errors.DataLossError)) else None
     if damaged:
-        print(f"The shard {damaged} is damaged. Run build_imagenet_data.py again: it makes it again.", file=sys.stderr)
+        print(f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it.", file=sys.stderr)
     else:
         otherwise(kind, error, traceback)
 
 
 def serialized(content, label, name):
-    """Makes a TFRecord of an image.
+    """Makes a TFRecord from an image.
 
     Args:
         content: bytes of the JPEG.
         label: number of the class, from 0.
-        name: path of the image within its split; random labels are drawn by it.
+        name: path of the image within its split; its random label depends on it.
 
     Returns:
         bytes.
@@ -125,8 +125,8 @@ def read_index(folder):
     """Reads a folder's imagenet.json: what the shards hold.
 
     Returns:
-        dict: source (digest of the images' names); of a complete folder also name, classes (list, in the order of
-        their labels) and pictures (dict, split to number of images).
+        dict: source (digest of the images' names and classes); if the shards are complete also name, classes (list, in
+        the order of their labels) and pictures (dict, split to number of images).
 
     Raises:
         SystemExit: with a sentence, when it cannot be read.
@@ -142,8 +142,8 @@ def read_index(folder):
 def random_label(label, name, probability, seed, classes):
     """Replaces the label, with the given probability, by a uniform draw from all classes.
 
-    As in `data.corrupt_labels` the draw is a hash, of the seed and the image's name, so that an image keeps its label
-    in every epoch, on every machine, and however the images are distributed, without a list of labels.
+    As in `data.corrupt_labels` the draw is a hash, here of the seed and the image's name.  So an image keeps its label
+    in every epoch, on every machine and with any number of processes, and no list of labels is needed.
 
     Args:
         label: int64 tensor, the true label.
@@ -164,7 +164,7 @@ def random_label(label, name, probability, seed, classes):
 
 
 class Shards:
-    """The records of a split, from its shards.
+    """The records of a split, read from its shards.
 
     Raises:
         SystemExit: with a sentence, when a shard is missing.
@@ -175,20 +175,20 @@ class Shards:
         expected = int(self.paths[0][-5:]) if self.paths else 1
         if len(self.paths) != expected:
             raise SystemExit(f"{folder} holds {len(self.paths)} of {expected} shards of {split}. Run "
-                             "build_imagenet_data.py again: it makes those that are missing.")
+                             "build_imagenet_data.py again, which adds those that are missing.")
         for path in self.paths:
             if not os.path.getsize(path):
-                raise SystemExit(f"The shard {path} is empty. Run build_imagenet_data.py again: it makes it again.")
+                raise SystemExit(f"The shard {path} is empty. Run build_imagenet_data.py again, which replaces it.")
 
     def __len__(self):
         return self.count
 
     def records(self, order):
-        """(JPEG, label, name) of each image, as stored or in the order that the seed `order` gives."""
+        """(JPEG, label, name) of each image, in the order of the shards, or shuffled with `order` as the seed."""
         paths = tf.data.Dataset.from_tensor_slices(self.paths)
         if order is not None:
             paths = paths.shuffle(len(self.paths), seed=order, reshuffle_each_iteration=False)
-        # Several shards in turn: their images are mixed, and the next one is read while one is used up.
+        # Records of eight shards in turn: this mixes their images, and reads several files at a time.
         records = paths.interleave(tf.data.TFRecordDataset, cycle_length=8, num_parallel_calls=8, deterministic=True)
         features = {"image/encoded": tf.io.FixedLenFeature([], tf.string),
                     "image/class/label": tf.io.FixedLenFeature([], tf.int64),
@@ -198,7 +198,7 @@ class Shards:
 
 
 def intact(path):
-    """Whether a shard is there, with at least one record and every record's checksum right."""
+    """Whether a shard is there, has at least one record, and the checksum of every record is right."""
     try:
         return sum(1 for _ in tf.data.TFRecordDataset(str(path))) > 0
     except tf.errors.OpError:
@@ -206,7 +206,7 @@ def intact(path):
 
 
 class Generated:
-    """The same of generated images, uint8 of shape (n, height, width, 3)."""
+    """The records of generated images, which are uint8 of shape (n, height, width, 3)."""
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -225,20 +225,20 @@ class Generated:
 class Images:
     """Batches of images and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
 
-    What an epoch shows, in which order and how cropped, is a function of seed and epoch alone.  Where several processes
-    train together, each gets its part of every batch; together they see what one process would.
+    The images of an epoch, their order and their crops depend on seed and epoch only.  When several processes train
+    together, each gets its part of every batch, and together they see what one process would see.
 
     Args:
         source: `Shards` or `Generated`.
-        count: number of images, from the first.
+        count: number of images that are used, the first ones.
         classes: number of classes.
         size: height and width of what the network sees, in pixels.
         batch_size: images in a batch, over all processes.
-        random_crop: as of `load`.
+        random_crop: as for `load`.
         label_noise: probability that a label is random.
         seed: of order, crops and random labels.
-        shuffle: show the images in another order in every epoch.
-        settings: dict of what the .h5 records of how the images were made.
+        shuffle: whether every epoch has another order.
+        settings: dict of what the .h5 records about the images.
     """
 
     wrong = None  # labels are drawn while images are read, so which are wrong is not known beforehand
@@ -251,18 +251,18 @@ class Images:
         self.set_epoch(0)
 
     def set_epoch(self, epoch):
-        """Sets the epoch that the next pass through the batches shows (0 is the first)."""
+        """Sets the epoch that the next pass over the batches belongs to (0 is the first)."""
         self.epoch = epoch
 
     def pipeline(self):
-        """The batches as a tf.data.Dataset, decoded in parallel and ahead of the network."""
+        """The batches as a tf.data.Dataset; images are decoded in parallel, while the network trains."""
         process, processes = distribution.process()
         uneven = self.count % distribution.devices()
-        # What follows is built once and passed through once an epoch, so the epoch comes as data.
+        # The pipeline is built once and used in every epoch, so the number of the epoch is part of its data.
         epochs = tf.data.Dataset.from_generator(lambda: [self.epoch], output_signature=tf.TensorSpec((), tf.int64))
         records = epochs.flat_map(self._records)
         count = self.count
-        if uneven and self.shuffle:  # in every epoch other ones are left out
+        if uneven and self.shuffle:  # a few images are left out, other ones in every epoch
             count -= uneven
             records = records.take(count)
         elif uneven:  # the last batch is filled up with images of weight 0
@@ -270,7 +270,7 @@ class Images:
             count += filling
             records = records.map(lambda *record: (*record, 1.0)).concatenate(
                 records.take(filling).map(lambda *record: (*record, 0.0)))
-        # AUTOTUNE, where nothing is tuned, is one call for each core.
+        # As nothing is tuned here (see below), AUTOTUNE means one call for each core.
         images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
         ready = images.batch(self.batch_size // processes).prefetch(2)
         return speed.without_autotune(ready, -(-count // self.batch_size))
@@ -282,19 +282,19 @@ class Images:
         return part
 
     def for_evaluation(self):
-        """Batches of the same images and labels in order, seen at their centre, for the final accuracy."""
+        """Batches of the same images and labels in order, without random crops, for the final accuracy."""
         return Images(self.source, self.count, self.classes, self.size, self.batch_size,
-                        label_noise=self.label_noise, seed=self.seed)
+                      label_noise=self.label_noise, seed=self.seed)
 
     def _records(self, epoch):
-        """The records of an epoch, each with the seed of its crop."""
-        tf.random.set_seed(1)  # of this graph alone: shuffle takes no tensor for its seed where Keras has set 0
+        """The records of an epoch, each with the seed of its random crop."""
+        tf.random.set_seed(1)  # of this graph only: where Keras has set it to 0, shuffle's seed cannot be a tensor
         order = self.seed * 100_000 + epoch
         if not self.shuffle:
             records = self.source.records(None)
         elif self.count == len(self.source):
             records = self.source.records(order).shuffle(SHUFFLE, seed=order, reshuffle_each_iteration=False)
-        else:  # the first ones, the same in every epoch
+        else:  # of the first images only, which are the same in every epoch
             records = self.source.records(None).take(self.count)
             records = records.shuffle(self.count, seed=order, reshuffle_each_iteration=False)
         return records.take(self.count).enumerate().map(lambda number, record: (*record, tf.stack([order, number])))
@@ -309,7 +309,7 @@ class Images:
                 use_image_if_no_bounding_boxes=True)
             window = tf.concat([begin[:2], extent[:2]], 0)
         else:
-            extent = tf.maximum(1, tf.cast(tf.cast(shape[:2], tf.float32) * CENTRE, tf.int32))
+            extent = tf.maximum(1, tf.cast(tf.cast(shape[:2], tf.float32) * CENTER, tf.int32))
             window = tf.concat([(shape[:2] - extent) // 2, extent], 0)
         image = tf.image.decode_and_crop_jpeg(content, window, channels=3)
         image = tf.image.resize(image, (self.size, self.size)) / 255

@@ -39,7 +39,7 @@ if __name__ == "__main__":
     run.fit(model, train, test)
     run.save(model)
 '''
-BESIDE = {"PYTHONPATH": str(ROOT / "Inception v3")}  # where imagenet.py is
+BESIDE = {"PYTHONPATH": os.pathsep.join([str(ROOT / "Inception v3"), str(ROOT)])}  # imagenet.py, and this very common
 OPTIONS = ["--dataset", "synthetic", "--limit", "96"]
 
 
@@ -48,6 +48,28 @@ def script(tmp_path):
     path = tmp_path / "my_imagenet.py"
     path.write_text(SCRIPT)
     return path
+
+
+# Imports a module, and ends with what the environment says at the moment when Keras is imported.
+AT_KERAS = """
+import importlib, os, sys
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "keras":
+            print(os.environ.get("TF_CPP_MIN_LOG_LEVEL"), os.environ.get("TF_ENABLE_ONEDNN_OPTS"), flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, Watch())
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "Inception v3").glob("*.py")))
+def test_the_environment_is_set_before_keras_is_imported(module):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")} | BESIDE
+    process = subprocess.run([sys.executable, "-c", AT_KERAS, module], text=True, capture_output=True, env=environment)
+    assert process.stdout.split() == ["3", "1"], process.stderr
 
 
 def start(script, *options, processes=2):
@@ -106,11 +128,13 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     assert time.monotonic() - began < 150 and first.returncode not in (0, None)
     assert "have lost each other" in errors and "resume from the last whole epoch" in errors
 
-    done = len(json.loads(str(np.load(checkpoint)["history"]))["loss"])
+    kept = json.loads(str(np.load(checkpoint)["history"]))["seconds"]
     for process in start(script, "--out", lost, "--epochs", "12"):
         said, errors = process.communicate(timeout=300)
         assert process.returncode == 0, said + errors
-    assert f"Resuming: {done} epochs are done" in said or len(result(lost)["history"]["loss"]) == 12
+    # Epochs that were trained again would have taken another time.
+    seconds = result(lost)["history"]["seconds"].tolist()
+    assert 0 < len(kept) < len(seconds) == 12 and seconds[:len(kept)] == kept
 
 
 def test_a_coordinator_with_tensorflow(script, tmp_path):
