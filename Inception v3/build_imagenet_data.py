@@ -107,11 +107,16 @@ def _listed_classes(path, images, known):
                              "they are. Give a list with names of classes (n01440764 ...), such as Kaggle's "
                              "LOC_val_solution.csv.")
         return classes
-    by_name = {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
-    missing = [image for image in images if image.stem not in by_name]
-    if missing:
-        raise SystemExit(f"The list {path} gives no class for {missing[0]}"
-                         + (f" and {len(missing) - 1} other images." if missing[1:] else "."))
+    by_name, there = {}, {image.stem for image in images}
+    rows = [(Path(row[0]).stem, row[1]) for number, row in enumerate(rows) if len(row) > 1 and (
+        number or row[1] in known or Path(row[0]).stem in there)]  # the first line may be a heading
+    for name, label in rows:
+        if by_name.setdefault(name, label) != label:
+            raise SystemExit(f"The list {path} gives two classes for {name}: {by_name[name]} and {label}. Correct it.")
+    for names, what in (there - by_name.keys(), "gives no class for"), (by_name.keys() - there, "names, but there is no"):
+        if names:
+            raise SystemExit(f"The list {path} {what} {min(names)}" + f" and {len(names) - 1} other images" * (
+                len(names) > 1) + ". Give the list of the images that are in the folder.")
     return [by_name[image.stem] for image in images]
 
 

@@ -38,7 +38,6 @@ def start():
             raise SystemExit(f"The other processes of this training could not be joined ({error}). Check {ADDRESS}, "
                              f"{PROCESSES} and KERAS_DISTRIBUTION_PROCESS_ID, or the variables of SLURM.") from None
     if len(keras.distribution.list_devices()) > 1:
-        sys.excepthook = _end_at_once  # JAX raises many kinds of exceptions when a connection breaks
         # Each process reads its own part of the data.
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
@@ -57,7 +56,7 @@ def devices():
     return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
-def _end_at_once(kind, error, traceback):
+def end_at_once(kind, error, traceback):
     """Ends this process with a message, without waiting for processes that may be gone."""
     if process()[1] == 1:
         return sys.__excepthook__(kind, error, traceback)

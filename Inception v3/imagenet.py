@@ -7,7 +7,7 @@ import os
 import sys
 
 import distribution
-from common import cifar10, data, experiment, speed
+from common import cifar10, data, experiment, say, speed
 
 try:
     import tensorflow as tf
@@ -30,20 +30,21 @@ def start(script):
     A run on other images than all of ImageNet has their name in its own, and is not compared with the paper's figures.
 
     Raises:
-        SystemExit: with a sentence, as `experiment.start`; also when the shards cannot be read, and for an image size
-            that the network cannot take.
+        SystemExit: with a sentence, as `experiment.start`; also when the shards cannot be read.
     """
     distribution.start()
-    run = experiment.start(script, dataset="imagenet", subset=_subset)
-    if run.image_size < SMALLEST:
-        raise SystemExit(f"--image-size {run.image_size} is too small for Inception v3. Give {SMALLEST} or more.")
+    run = experiment.start(script, dataset="imagenet", part=_part)
+    run.writes = distribution.process()[0] == 0
+    if distribution.devices() > 1:
+        sys.excepthook = distribution.end_at_once  # JAX raises many kinds of exceptions when a connection breaks
     return run
 
 
-def _subset(options):
-    if options["dataset"] == "synthetic":
+def _part(options):
+    """What the files' names call the images, where they are not all of ImageNet."""
+    if options.dataset == "synthetic":
         return "synthetic"
-    _, index = _shards(options["data"])
+    _, index = _shards(options.data)
     return index["name"] if index["pictures"]["train"] < ALL_OF_IMAGENET else None
 
 
@@ -59,11 +60,14 @@ def _shards(folder):
     return folder, index
 
 
-def load(run, random_crop=False):
+def load(run, batch_size, image_size, label_noise=0, random_crop=False):
     """Loads the images of a run, as batches ready for `fit`.
 
     Args:
-        run: an `experiment.Run`; its dataset, data, limit, label_noise, image_size, batch_size and seed are read.
+        run: an `experiment.Run`; its dataset, data, limit and seed are read.
+        batch_size: images in a step of training, over all processes.
+        image_size: height and width of what the network sees, in pixels.
+        label_noise: probability that a training label is redrawn from all classes.
         random_crop: train on random crops of random size, mirrored and with other colors, drawn anew in each
             epoch; otherwise on the center of each image.
 
@@ -72,25 +76,29 @@ def load(run, random_crop=False):
         classes.
 
     Raises:
-        SystemExit: with a sentence, when the data cannot be had or are not what they should be, and for a batch that
-            the devices cannot share evenly.
+        SystemExit: with a sentence, when the data cannot be had or are not what they should be, and for a size or a
+            probability that cannot be.
     """
-    if run.batch_size % distribution.devices():
-        raise SystemExit(f"--batch-size {run.batch_size} cannot be shared evenly among {distribution.devices()} "
-                         "devices. Give a multiple of that.")
+    if type(batch_size) is not int or batch_size < 1 or batch_size % distribution.devices():
+        raise SystemExit(f"The batch size {batch_size} cannot be shared evenly among {distribution.devices()} devices. "
+                         "Give a multiple of that.")
+    if image_size < SMALLEST:
+        raise SystemExit(f"Images of size {image_size} are too small for Inception v3. Give {SMALLEST} or more.")
+    if not 0 <= label_noise <= 1:
+        raise SystemExit(f"The label noise {label_noise:g} is no probability. Give a number from 0 to 1.")
     if run.dataset == "synthetic":
-        data.announce_synthetic("images", "ImageNet")
         name, classes = "synthetic", 10
-        splits = [Generated(*split) for split in cifar10.synthetic()]
+        splits = [Generated(*split) for split in cifar10.synthetic("ImageNet")]
     else:
         folder, index = _shards(run.data)
         sys.excepthook = functools.partial(_name_damaged_shard, folder, sys.excepthook)
         name, classes = index["name"], len(index["classes"])
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
-    count = data.limited(run, len(splits[0]))
-    train = Images(splits[0], count, classes, run.image_size, run.batch_size, random_crop, run.label_noise, run.seed,
-                   shuffle=True, settings={"random_crop": random_crop, "pictures": name, "classes": classes})
-    test = [Images(split, len(split), classes, run.image_size, run.batch_size) for split in splits[1:]]
+    settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop, "pictures": name,
+                "classes": classes}
+    train = Images(splits[0], data.limited(run, len(splits[0])), classes, image_size, batch_size, random_crop,
+                   label_noise, run.seed, shuffle=True, settings=settings)
+    test = [Images(split, len(split), classes, image_size, batch_size) for split in splits[1:]]
     return train, test[0] if test else None, classes
 
 
@@ -99,7 +107,7 @@ def _name_damaged_shard(folder, otherwise, kind, error, traceback):
     damaged = next((path for path in sorted(folder.glob("*-?????-of-?????")) if not intact(path)), None) if (
         issubclass(kind, tf.errors.DataLossError)) else None
     if damaged:
-        print(f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it.", file=sys.stderr)
+        say(f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it.", file=sys.stderr)
     else:
         otherwise(kind, error, traceback)
 
@@ -241,8 +249,6 @@ class Images:
         settings: dict of what the .h5 records about the images.
     """
 
-    wrong = None  # labels are drawn while images are read, so which are wrong is not known beforehand
-
     def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,
                  shuffle=False, settings=None):
         self.settings = settings or {}
@@ -254,6 +260,15 @@ class Images:
         """Sets the epoch that the next pass over the batches belongs to (0 is the first)."""
         self.epoch = epoch
 
+    def digest(self):
+        """A short text that tells these images from others."""
+        return f"{self.count} of {self.settings['pictures']}, label noise {self.label_noise}, seed {self.seed}"
+
+    def __len__(self):
+        uneven = self.count % distribution.devices()  # left out, or the last batch filled up: see `pipeline`
+        count = self.count - uneven if self.shuffle else self.count + -uneven % distribution.devices()
+        return -(-count // self.batch_size)
+
     def pipeline(self):
         """The batches as a tf.data.Dataset; images are decoded in parallel, while the network trains."""
         process, processes = distribution.process()
@@ -261,19 +276,16 @@ class Images:
         # The pipeline is built once and used in every epoch, so the number of the epoch is part of its data.
         epochs = tf.data.Dataset.from_generator(lambda: [self.epoch], output_signature=tf.TensorSpec((), tf.int64))
         records = epochs.flat_map(self._records)
-        count = self.count
         if uneven and self.shuffle:  # a few images are left out, other ones in every epoch
-            count -= uneven
-            records = records.take(count)
+            records = records.take(self.count - uneven)
         elif uneven:  # the last batch is filled up with images of weight 0
             filling = distribution.devices() - uneven
-            count += filling
             records = records.map(lambda *record: (*record, 1.0)).concatenate(
                 records.take(filling).map(lambda *record: (*record, 0.0)))
         # As nothing is tuned here (see below), AUTOTUNE means one call for each core.
         images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
         ready = images.batch(self.batch_size // processes).prefetch(2)
-        return speed.without_autotune(ready, -(-count // self.batch_size))
+        return speed.without_autotune(ready, len(self))
 
     def first(self, count):
         """Batches of the first images only."""

@@ -1,6 +1,6 @@
 """What turns keras.applications' Inception v3 into the one that the scripts train."""
 
-from common.speed import BatchNormalization
+from common.layers import BatchNormalization
 
 import keras
 from keras import layers

@@ -66,12 +66,12 @@ def _read_batch(path):
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 
 
-def synthetic():
+def synthetic(place_of="CIFAR-10"):
     """Generates ten classes of images that a network can tell apart: a pattern for each class, under noise.
 
     The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).  Returned as by `read`.
     """
-    data.announce_synthetic("images", "CIFAR-10")
+    data.announce_synthetic("images", place_of)
     random = np.random.RandomState(0)
     patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
 

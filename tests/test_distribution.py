@@ -28,7 +28,7 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE, LEARNING_RATE_DECAY, PRECISION, IMAGE_SIZE = 
 
 if __name__ == "__main__":
     run = imagenet.start(globals())
-    train, test, classes = imagenet.load(run, random_crop=True)
+    train, test, classes = imagenet.load(run, BATCH_SIZE, IMAGE_SIZE, random_crop=True)
     model = keras.Sequential([keras.Input((75, 75, 3)), layers.Conv2D(8, 5, strides=4), layers.BatchNormalization(),
                               layers.ReLU(), layers.Flatten(), layers.Dense(classes)])
     model.compile(
@@ -36,7 +36,7 @@ if __name__ == "__main__":
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
-    run.fit(model, train, test)
+    run.fit(model, train, test, EPOCHS)
     run.save(model)
 '''
 BESIDE = {"PYTHONPATH": os.pathsep.join([str(ROOT / "Inception v3"), str(ROOT)])}  # imagenet.py, and this very common
@@ -148,6 +148,6 @@ def test_a_batch_that_devices_cannot_share(script, tmp_path):
     process = run(script, *OPTIONS, "--batch-size", "15", "--out", tmp_path,
                   env=os.environ | BESIDE | {"KERAS_BACKEND": "jax",
                                              "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
-    assert "--batch-size 15 cannot be shared evenly among 2 devices" in one_sentence(process)
+    assert "The batch size 15 cannot be shared evenly among 2 devices" in one_sentence(process)
 
 

@@ -4,10 +4,8 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -52,10 +50,10 @@ def stored(shards, split):
     return {name.numpy().decode(): (content.numpy(), int(label)) for content, label, name in source.records(None)}
 
 
-def asked(shards, **changes):
-    """What imagenet.load reads of a Run."""
-    return types.SimpleNamespace(**({"dataset": "imagenet", "data": shards, "limit": None, "label_noise": 0,
-                                     "image_size": 75, "batch_size": 50, "seed": 0} | changes))
+def load(shards, limit=None, **options):
+    """What imagenet.load returns for a run on these shards."""
+    run = types.SimpleNamespace(dataset="imagenet", data=shards, limit=limit, seed=0)
+    return imagenet.load(run, **{"batch_size": 50, "image_size": 75} | options)
 
 
 def test_shards_hold_the_pictures_exactly(tree, tmp_path):
@@ -76,18 +74,18 @@ def test_shards_hold_the_pictures_exactly(tree, tmp_path):
 def test_a_killed_build_goes_on(tree, tmp_path):
     build.build(tree, tmp_path / "at once", None, workers=1)
     shards = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, BUILD, tree, shards, "--workers", "1"], start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not (shards / "train-00000-of-00003").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    kept = shards / "train-00000-of-00003"
+    # The process ends itself, as if killed, when it begins its second shard.
+    code = ("import os, runpy, sys\nfrom common import record\nreplacing, begun = record.replacing, []\n"
+            "def killed(path):\n    if path.name.startswith('train'):\n        begun.append(path)\n"
+            "    if len(begun) == 2:\n        os._exit(9)\n    return replacing(path)\n"
+            "record.replacing = killed\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
+    process = subprocess.run([sys.executable, "-c", code, BUILD, tree, shards, "--workers", "1"], capture_output=True,
+                             text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(BUILD.parent)])})
+    assert process.returncode == 9, process.stderr
+    kept, = shards.glob("train-*")
     before = kept.stat().st_mtime_ns
-    if "pictures" not in imagenet.read_index(shards):
-        with pytest.raises(SystemExit, match="not complete.*resumes"):
-            imagenet.load(asked(shards))
+    with pytest.raises(SystemExit, match="not complete.*resumes"):
+        load(shards)
     build.build(tree, shards, None, workers=1)
     assert kept.stat().st_mtime_ns == before, "what is there is not made again"
     for path in (tmp_path / "at once").iterdir():
@@ -114,7 +112,7 @@ def test_odd_pictures(tmp_path, capsys):
     assert "cannot be read (3" in said
     assert all(f"train/n01/{name}.JPEG" in said for name in ("truncated", "text", "empty"))
     assert imagenet.read_index(shards)["pictures"] == {"train": 4, "val": 0}
-    train, test, classes = imagenet.load(asked(shards))
+    train, test, classes = load(shards)
     assert (len(list(train.pipeline().unbatch())), test, classes) == (4, None, 1)
 
 
@@ -128,13 +126,13 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
     if "{name}" in line:
         lines = ["ImageId,PredictionString", *reversed(lines)]
     (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
-    found = build.find_pictures(tree, "val", tmp_path / "list.txt")
+    found = build.find_images(tree, "val", tmp_path / "list.txt")
     assert len(found) == 12 and all(name.startswith(label) for name, label in found)
 
 
 @pytest.mark.parametrize("content, says", [
     (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 pictures"), ("1\n" * 12, "development kit"),
-    ("n01_0 n01\nn01_1 n01\n", "does not tell the class of n01_2.JPEG and 9 other"),
+    ("n01_0 n01\nn01_1 n01\n", "gives no class for n01_2 and 9 other images"),
 ])
 def test_list_that_does_not_fit(tree, tmp_path, content, says):
     for path in (tree / "val").glob("*/*.JPEG"):
@@ -142,7 +140,23 @@ def test_list_that_does_not_fit(tree, tmp_path, content, says):
     if content is not None:
         (tmp_path / "list.txt").write_text(content)
     with pytest.raises(SystemExit, match=says):
-        build.find_pictures(tree, "val", tmp_path / "list.txt")
+        build.find_images(tree, "val", tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("added, says", [
+    ("n01_0 n02\n", "two classes for n01_0: n01 and n02"), ("n01_99 n01\nn01_98 n02\n", "no n01_98 and 1 other images"),
+    ("n01_0 n01\n", None),
+], ids=["two classes", "no such image", "twice the same"])
+def test_a_list_that_says_too_much(tree, tmp_path, added, says):
+    rows = [f"{path.stem} {path.parent.name}\n" for path in sorted((tree / "val").glob("*/*.JPEG"))]
+    for path in (tree / "val").glob("*/*.JPEG"):
+        path.rename(tree / "val" / path.name)
+    (tmp_path / "list.txt").write_text("".join(rows) + added, encoding="utf-8")
+    if says:
+        with pytest.raises(SystemExit, match=says):
+            build.find_images(tree, "val", tmp_path / "list.txt")
+    else:
+        assert len(build.find_images(tree, "val", tmp_path / "list.txt")) == 12
 
 
 def test_trees_that_cannot_be_used(tree, tmp_path):
@@ -174,7 +188,7 @@ def test_tiny_imagenet_as_it_is_downloaded(tree):
         (tree / "val" / label).rmdir()
     (tree / "val" / "val_annotations.txt").write_text("".join(f"{name}\t{label}\t0\t0\t62\t57\n"
                                                               for name, label in rows))
-    assert sorted(build.find_pictures(tree, "val")) == sorted((f"images/{name}", label) for name, label in rows)
+    assert sorted(build.find_images(tree, "val")) == sorted((f"images/{name}", label) for name, label in rows)
 
 
 @pytest.mark.parametrize("line", ['"{name}","{label}"', "{name}\t{label}", "{name} {label}"])
@@ -186,13 +200,13 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
         (tree / "val" / name.removeprefix("my ")).rename(tree / "val" / name)
     (tmp_path / "list.csv").write_text("".join(line.format(name=name, label=label) + "\n" for name, label in rows),
                                        encoding="utf-8-sig")
-    assert build.find_pictures(tree, "val", tmp_path / "list.csv") == sorted(rows)
+    assert build.find_images(tree, "val", tmp_path / "list.csv") == sorted(rows)
 
 
 def test_a_list_that_is_of_no_use(tree, tmp_path):
     (tmp_path / "list.txt").write_text("n01\n" * 12)
     with pytest.raises(SystemExit, match="--val-labels is of no use"):
-        build.find_pictures(tree, "val", tmp_path / "list.txt")
+        build.find_images(tree, "val", tmp_path / "list.txt")
 
 
 def test_a_name_that_is_no_utf_8(tree):
@@ -201,7 +215,7 @@ def test_a_name_that_is_no_utf_8(tree):
     except OSError:
         pytest.skip("the file system takes no such name")
     with pytest.raises(SystemExit, match="caf.*is no UTF-8"):
-        build.find_pictures(tree, "train")
+        build.find_images(tree, "train")
 
 
 def test_pictures_of_other_kinds_and_sixteen_bits():
@@ -220,7 +234,7 @@ def test_a_picture_one_pixel_high_can_be_trained_on(tmp_path, random_crop):
         Image.fromarray(np.full((size[1], size[0], 3), 255, np.uint8)).save(content, "JPEG")
         (folder / f"{name}.jpg").write_bytes(content.getvalue())
     build.build(tmp_path / "thin", tmp_path / "shards", None, workers=1)
-    train, _, _ = imagenet.load(asked(tmp_path / "shards"), random_crop=random_crop)
+    train, _, _ = load(tmp_path / "shards", random_crop=random_crop)
     (images, _), = train.pipeline()
     assert images.shape == (3, 75, 75, 3) and np.isfinite(images).all()
 
@@ -238,7 +252,7 @@ def test_a_damaged_shard_is_named_and_made_again(tree, tmp_path, capsys):
     path = shards / "train-00001-of-00003"
     whole = path.read_bytes()
     path.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
-    train, _, _ = imagenet.load(asked(shards))
+    train, _, _ = load(shards)
     hook, sys.excepthook = sys.excepthook, sys.__excepthook__
     with pytest.raises(tensorflow.errors.DataLossError) as found:
         list(train.pipeline())
@@ -248,7 +262,7 @@ def test_a_damaged_shard_is_named_and_made_again(tree, tmp_path, capsys):
     assert path.read_bytes() == whole
     path.write_bytes(b"")
     with pytest.raises(SystemExit, match="is empty"):
-        imagenet.load(asked(shards))
+        load(shards)
     build.build(tree, shards, None, workers=1)
     assert path.read_bytes() == whole
 
@@ -274,11 +288,11 @@ def shown(pictures, batches, epoch):
 
 @pytest.mark.parametrize("random_crop", [False, True])
 def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop):
-    train, _, _ = imagenet.load(asked(shards), random_crop)
+    train, _, _ = load(shards, random_crop=random_crop)
     batches = train.pipeline()
     assert len(batches) == 4 and batches.options().autotune.enabled is False
     first, second, again = (shown(train, batches, epoch) for epoch in (0, 1, 0))
-    resumed, _, _ = imagenet.load(asked(shards), random_crop)
+    resumed, _, _ = load(shards, random_crop=random_crop)
     np.testing.assert_array_equal(second[0], shown(resumed, resumed.pipeline(), 1)[0])
     np.testing.assert_array_equal(first[0], again[0])
     assert first[0].shape == (200, 75, 75, 3) and -1 <= first[0].min() < -0.5 and 0.5 < first[0].max() <= 1
@@ -289,7 +303,7 @@ def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop)
 
 
 def test_evaluation_sees_the_centre_in_order(shards):
-    train, _, _ = imagenet.load(asked(shards, label_noise=1.0), random_crop=True)
+    train, _, _ = load(shards, label_noise=1.0, random_crop=True)
     in_order = train.for_evaluation()
     inputs, labels = shown(in_order, in_order.pipeline(), 0)
     records = list(imagenet.Shards(shards, "train", 200).records(None))
@@ -300,13 +314,13 @@ def test_evaluation_sees_the_centre_in_order(shards):
 
 
 def test_limit_is_the_first_pictures_in_every_epoch(shards):
-    train, _, _ = imagenet.load(asked(shards, limit=30))
+    train, _, _ = load(shards, limit=30)
     batches = train.pipeline()
     means = [np.sort(shown(train, batches, epoch)[0].mean(axis=(1, 2, 3))) for epoch in (0, 1)]
     assert len(means[0]) == 30
     np.testing.assert_allclose(*means, atol=1e-6)
     with pytest.raises(SystemExit, match="--limit 201 .* 200 training examples"):
-        imagenet.load(asked(shards, limit=201))
+        load(shards, limit=201)
 
 
 def test_random_labels_are_a_function_of_name_and_seed():
@@ -339,14 +353,18 @@ def started(monkeypatch, *options):
 def test_a_run_is_named_after_its_images_and_has_no_figures_of_the_paper(shards, monkeypatch, tmp_path):
     run = started(monkeypatch, "--data", shards, "--image-size", "75", "--out", tmp_path)
     name = shards.parent.name
-    assert run.paper is None and run.title == f"Inception v3 on {name}, weight decay (image-size-75)"
+    assert run.paper == {} and run.title == f"Inception v3 on ImageNet, weight decay (image-size-75, {name})"
     assert run.stem.name == f"imagenet_inception_v3_wd--image-size-75--{name}", "it replaces no run on ImageNet"
-    assert imagenet.load(run)[0].settings == {"random_crop": False, "pictures": name, "classes": 2}
+    assert imagenet.load(run, 64, 75)[0].settings == {"batch_size": 64, "label_noise": 0, "random_crop": False,
+                                                      "pictures": name, "classes": 2}
 
 
-def test_an_image_size_that_the_network_cannot_take(shards, monkeypatch, tmp_path):
-    with pytest.raises(SystemExit, match="--image-size 74 is too small.*75 or more"):
-        started(monkeypatch, "--data", shards, "--image-size", "74", "--out", tmp_path)
+@pytest.mark.parametrize("options, says", [({"image_size": 74}, "size 74 are too small.*75 or more"),
+                                           ({"label_noise": 1.5}, "label noise 1.5 is no probability"),
+                                           ({"batch_size": 0}, "batch size 0 cannot be")])
+def test_numbers_that_cannot_be(shards, options, says):
+    with pytest.raises(SystemExit, match=says):
+        load(shards, **options)
 
 
 # Scripts
@@ -380,15 +398,15 @@ def test_a_script_from_end_to_end(tmp_path):
 
 def test_no_data(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="does not exist.*--data, or make it with build_imagenet_data.py"):
-        imagenet.load(asked(tmp_path / "nowhere"))
+        load(tmp_path / "nowhere")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("common.data.__file__", str(tmp_path / "common" / "data.py"))
     with pytest.raises(SystemExit, match="build_imagenet_data.py.*--data.*synthetic"):
-        imagenet.load(asked(None))
+        load(None)
 
 
 def test_missing_shard(tree, tmp_path):
     build.build(tree, tmp_path / "shards", None, workers=1)
     (tmp_path / "shards" / "train-00001-of-00003").unlink()
     with pytest.raises(SystemExit, match="2 of 3 shards of train"):
-        imagenet.load(asked(tmp_path / "shards"))
+        load(tmp_path / "shards")
