@@ -224,7 +224,8 @@ def test_the_claims_are_the_papers_in_its_order():
     for claim in claims.CLAIMS:
         assert len(claim.text.split()) <= 13, claim.text
         assert bool(claim.rows) == bool(claim.judge) and (claim.judge or claim.because), claim.text
-        assert re.match(r"\*\*(holds|differs|open)\*\*[:,] .*\d|not (here|trained) yet|not here: ", claims.verdict(claim))
+        assert re.match(r"\*\*(holds|differs|open)\*\*[:,] .*\d|not (here|trained) yet|not here: ",
+                        claims.verdict(claim))
 
 
 # Judge: its rows, changes of their runs, and the verdict then
@@ -301,8 +302,8 @@ def test_early_stopping_is_that_of_the_histories():
         if told["settings"].get("label_noise"):
             continue
         label, = (row.label for row in catalog.TRAINED if ROOT / (row.name + ".h5") == path)
-        curve = told["history"]["val_accuracy"]
-        assert (f"| {label} | {100 * curve[-1]:.2f} | {100 * max(curve):.2f} | **{100 * (max(curve) - curve[-1]):.2f}** "
+        curve = 100 * told["history"]["val_accuracy"]
+        assert (f"| {label} | {curve[-1]:.2f} | {max(curve):.2f} | **{max(curve) - curve[-1]:.2f}** "
                 f"| {1 + list(curve).index(max(curve))} of {len(curve)} |") in table
 
 
