@@ -113,7 +113,8 @@ def _listed_classes(path, images, known):
     for name, label in rows:
         if by_name.setdefault(name, label) != label:
             raise SystemExit(f"The list {path} gives two classes for {name}: {by_name[name]} and {label}. Correct it.")
-    for names, what in (there - by_name.keys(), "gives no class for"), (by_name.keys() - there, "names, but there is no"):
+    for names, what in ((there - by_name.keys(), "gives no class for"),
+                        (by_name.keys() - there, "names, but there is no")):
         if names:
             raise SystemExit(f"The list {path} {what} {min(names)}" + f" and {len(names) - 1} other images" * (
                 len(names) > 1) + ". Give the list of the images that are in the folder.")

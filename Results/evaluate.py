@@ -3,7 +3,7 @@
     python Results/evaluate.py                    every model that is kept with its weights
     python Results/evaluate.py MLP1/*.h5          these
 
-Ends with status 1 where a figure differs by more than 0.01 %.
+Ends with status 1 where a figure differs by more than 0.01 %, or a file is not there.
 """
 
 import argparse

@@ -79,8 +79,9 @@ def test_a_killed_build_goes_on(tree, tmp_path):
             "def killed(path):\n    if path.name.startswith('train'):\n        begun.append(path)\n"
             "    if len(begun) == 2:\n        os._exit(9)\n    return replacing(path)\n"
             "record.replacing = killed\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
-    process = subprocess.run([sys.executable, "-c", code, BUILD, tree, shards, "--workers", "1"], capture_output=True,
-                             text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(BUILD.parent)])})
+    process = subprocess.run([sys.executable, "-c", code, BUILD, tree, shards, "--workers", "1"], text=True,
+                             capture_output=True,
+                             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(BUILD.parent)])})
     assert process.returncode == 9, process.stderr
     kept, = shards.glob("train-*")
     before = kept.stat().st_mtime_ns
