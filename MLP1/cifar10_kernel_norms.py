@@ -11,11 +11,10 @@ Paper: section 5: on MNIST one kernel has norm 220 and 1.2 % test error, another
 
 import time
 
-from cholesky import solve
+from cholesky import need_memory, solve
 from cifar10_gaussian_kernel import distances, kernel
-from common import cifar10, data, experiment, plot
+from common import cifar10, data, experiment, label_noise, plot, say
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 IMAGES = 10_000  # training images that keep their labels in the bad interpolant
@@ -30,8 +29,8 @@ KINDS = {"true": ("true labels", "C0o-"), "wrong": ("bad interpolant: true label
 
 
 def wrong_labels(labels, images, seed):
-    """One of the nine classes that an image is not of, for each, drawn as `data.corrupt_labels` draws."""
-    return (labels + 1 + data.corrupt_labels(labels, images, 1, seed, classes=9)) % 10
+    """One of the nine classes that an image is not of, for each, drawn as `label_noise.corrupt_labels` draws."""
+    return (labels + 1 + label_noise.corrupt_labels(labels, images, 1, seed, classes=9)) % 10
 
 
 def solved(k, test_k, fitted, test_labels):
@@ -45,7 +44,7 @@ def solved(k, test_k, fitted, test_labels):
 
 def draw(run, path):
     """Draws test error over norm, a line for each kind of labels, a point for each number of images."""
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5.4), layout="constrained")
+    figure, panels = plot.subplots(1, 2, figsize=(11, 5.4))
     for axes, pixels in zip(panels, PIXELS, strict=True):
         for kind, (name, style) in KINDS.items():
             norms, _, errors = run[pixels][kind]
@@ -56,22 +55,22 @@ def draw(run, path):
         axes.set(xlabel="norm of the solution", ylabel="test error in %", ylim=(0, 100), title=f"{pixels} pixels")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right", title="numbers: images fitted")
-    figure.suptitle(f"{run['title']}\nall labels are fitted; a larger norm goes with more error, less, or the same")
+    plot.heading(figure, run["title"], "all labels are fitted; a larger norm goes with more error, less, or the same")
     plot.save(figure, path)
 
 
 if __name__ == "__main__":
     run = experiment.start(globals())
-    train, test = cifar10.load(run)
+    train, test = cifar10.load(run, data.EVALUATION_BATCH)
     n, began = IMAGES + EXTRA, time.perf_counter()
     if n > len(train.labels):
         raise SystemExit(f"There are {len(train.labels):,} training images. Give fewer with --images and --extra.")
     counts, true, images = IMAGES + EXTRA * np.array([0, 1, 2, 4]) // 4, train.labels[:n], train.images[:n]
     memory = 4 * n * (2 * n + 2 * len(test.labels) + 3 * BLOCK) + 16 * 2352 * (n + len(test.labels))
     work = 2 * (2352 * n * (n + 2 * len(test.labels)) + sum(counts.astype(float)**3) / 3)
-    print(f"{memory / 1e9:.1f} GB of memory, about {work / 4e10 / 60:.1f} minutes on two free cores", flush=True)
-    data.need_memory(memory, f"The kernel of {n:,} images", "images, with --images and --extra")
-    fitted = np.stack([true, true, data.corrupt_labels(true, images, 1, run.seed)], axis=1)
+    say(f"{memory / 1e9:.1f} GB of memory, about {work / 4e10 / 60:.1f} minutes on two free cores")
+    need_memory(memory, f"The kernel of {n:,} images", "images, with --images and --extra")
+    fitted = np.stack([true, true, label_noise.corrupt_labels(true, images, 1, run.seed)], axis=1)
     fitted[IMAGES:, 1] = wrong_labels(true[IMAGES:], images[IMAGES:], run.seed)
     results = {}
     for pixels, scale in PIXELS.items():
@@ -80,11 +79,11 @@ if __name__ == "__main__":
         for first in range(0, n, BLOCK):
             k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
             k[:first, first:first + BLOCK] = k[first:first + BLOCK, :first].T
-            print(f"{pixels} pixels: kernel of {min(first + BLOCK, n):,} of {n:,} images", flush=True)
+            say(f"{pixels} pixels: kernel of {min(first + BLOCK, n):,} of {n:,} images")
         test_k = np.concatenate([kernel(new[i:i + BLOCK], x, s) for i in range(0, len(new), BLOCK)])
         found = np.stack([solved(k[:m, :m], test_k[:, :m], fitted[:m], test.labels) for m in counts], axis=2)
         narrow = solved(k[:IMAGES, :IMAGES]**NARROW**2, test_k[:, :IMAGES]**NARROW**2, fitted[:IMAGES, :1], test.labels)
         results[pixels] = {"images": counts, "narrow": narrow} | dict(zip(KINDS, found.swapaxes(0, 1), strict=False))
-        print(pixels, "pixels, (norm, training error, test error):", results[pixels], flush=True)
+        say(f"{pixels} pixels, (norm, training error, test error): {results[pixels]}")
     _, results["train_accuracy"], results["test_accuracy"] = 1 - results["standardized"]["true"][:, -1]
     run.write(results | {"seconds": time.perf_counter() - began}, draw)

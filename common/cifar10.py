@@ -96,19 +96,20 @@ class Images(data.Batches):
 
     def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
                  mislabeled=None):
-        self.images, self.random_crop = images if random_crop else central(images), random_crop
+        self.images, self.random_crop = images, random_crop
+        self.sources = images if random_crop else central(images)  # that windows are cut out of
         super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
 
     def draw_crops(self, random):
         if self.tops is None or self.random_crop:
-            count, tops, lefts = _windows(self.images).shape[:3]
+            count, tops, lefts = _windows(self.sources).shape[:3]
             self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
             blocks = np.split(np.arange(count), range(data.EVALUATION_BATCH, count, data.EVALUATION_BATCH))
             self.means, self.deviations = np.concatenate([_statistics(self.cut(rows)) for rows in blocks], axis=1)
 
     def cut(self, rows):
         """The windows that the epoch shows of the images with these numbers, uint8 of shape (n, 28, 28, 3)."""
-        return _windows(self.images)[rows, self.tops[rows], self.lefts[rows]]
+        return _windows(self.sources)[rows, self.tops[rows], self.lefts[rows]]
 
     def inputs(self, rows):
         return (self.cut(rows) * np.float32(1 / 255) - self.means[rows]) / self.deviations[rows]

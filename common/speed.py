@@ -83,7 +83,7 @@ def feed(batches):
         return without_autotune(in_turn.prefetch(4), len(batches))
     # TensorFlow cuts images out and standardizes them; an epoch's order and crops are its data.  To call Python for
     # every batch costs a small network a fifth of its time.
-    images, labels, size = tf.constant(batches.images), tf.constant(batches.labels), batches.batch_size
+    images, labels, size = tf.constant(batches.sources), tf.constant(batches.labels), batches.batch_size
 
     def epoch(order, tops, lefts, means, deviations):
         def batch(number):

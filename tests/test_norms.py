@@ -1,10 +1,10 @@
 """Section 5's norms: kernels, bad interpolants, SGD's minimum norm.  And section 2.2's coins."""
 
-from common import cifar10, data, record
+from common import cifar10, label_noise, record
+from importing import imported
 
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, one_sentence, run
 
 NORMS, MINIMUM = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in ("kernel_norms", "minimum_norm"))
@@ -91,10 +91,10 @@ def test_minimum_norm_from_end_to_end(tmp_path):
 
 def test_coins_are_balanced_and_keyed_by_content():
     images, labels = cifar10.synthetic()[0]
-    coins, order = data.corrupt_labels(labels, images, 1, 0, classes=2), np.random.RandomState(0).permutation(2000)
+    coins, order = label_noise.corrupt_labels(labels, images, 1, 0, classes=2), np.random.RandomState(0).permutation(2000)
     assert set(coins) == {0, 1} and abs(coins.mean() - 0.5) < 0.05
-    np.testing.assert_array_equal(data.corrupt_labels(labels[order], images[order], 1, 0, classes=2), coins[order])
-    assert abs(np.mean(coins == data.corrupt_labels(labels, images, 1, 1, classes=2)) - 0.5) < 0.05, "another seed"
+    np.testing.assert_array_equal(label_noise.corrupt_labels(labels[order], images[order], 1, 0, classes=2), coins[order])
+    assert abs(np.mean(coins == label_noise.corrupt_labels(labels, images, 1, 1, classes=2)) - 0.5) < 0.05, "another seed"
     for label in range(10):
         assert abs(coins[labels == label].mean() - 0.5) < 0.15, "coins tell nothing of the class"
 
