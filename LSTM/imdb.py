@@ -163,7 +163,8 @@ def _checked(reviews, labels):
         raise ValueError(f"its review {len(arrays)} is not a list of word numbers")
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {CLASSES - 1}")
-    low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
+    low = min((array.min() for array in arrays if len(array)), default=1)
+    high = max((array.max() for array in arrays if len(array)), default=1)
     limit = np.iinfo(np.int32).max - OFFSET
     if low < 1 or high > limit:
         raise ValueError(f"it has words from {low} to {high}, outside 1 to {limit}")
