@@ -159,7 +159,8 @@ def _checked(reviews, labels):
                 continue
         raise ValueError(f"its review {len(arrays)} is not a list of word numbers")
     data.check_labels(labels, CLASSES)
-    low, high = (bound([bound(array) for array in arrays if len(array)], default=1) for bound in (min, max))
+    low = min((array.min() for array in arrays if len(array)), default=1)
+    high = max((array.max() for array in arrays if len(array)), default=1)
     limit = np.iinfo(np.int32).max - OFFSET
     if low < 1 or high > limit:
         raise ValueError(f"it has words from {low} to {high}, outside 1 to {limit}")

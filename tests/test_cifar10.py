@@ -234,6 +234,27 @@ def test_load_gives_random_labels_for_training_and_true_ones_for_testing(tiny_ci
     assert train.settings == {"batch_size": 8, "label_noise": 1.0, "random_crop": False}
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_one_class_only_and_a_label_noise_too_small_for_a_wrong_label_are_said(tmp_path, capsys):
+    folder = tmp_path / "cifar-10-batches-py"
+    write_batches(folder)
+    for path in folder.glob("data_batch_?"):
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | {b"labels": [3] * 20}, protocol=2))
+    train, _ = cifar10.load(asked(data=folder), 8, label_noise=1e-9)
+    assert capsys.readouterr().out.splitlines() == [
+        "Random labels (probability 1e-09, seed 0): 100.0% of the training labels are still the true ones.",
+        "All training examples are of one class: there is nothing to tell apart."]
+    assert train.mislabeled is None and label_noise.metrics(train) == [] and set(train.labels) == {3}
+
+
+def test_mislabeled_are_the_examples_whose_label_is_not_the_true_one(tiny_cifar10):
+    true = cifar10.read(tiny_cifar10)[0][1]
+    some, _ = cifar10.load(asked(data=tiny_cifar10), 8, label_noise=0.5)
+    assert some.mislabeled.tolist() == (some.labels != true).tolist() and 20 < some.mislabeled.sum() < 70
+    for probability in 0, 1:  # none are, or nothing is to be told apart
+        assert cifar10.load(asked(data=tiny_cifar10), 8, label_noise=probability)[0].mislabeled is None
+
+
 # Generated images
 
 def test_generated_images_are_the_same_every_time():

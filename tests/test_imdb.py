@@ -1,9 +1,11 @@
 """The reviews: reading, encoding, windows, replaced words, and all that can be wrong with an imdb.npz."""
 
+import runpy
+import sys
 import types
 
 import imdb
-from common import data, label_noise
+from common import data, label_noise, record
 
 import keras
 import numpy as np
@@ -132,6 +134,78 @@ def test_load_says_that_reviews_are_generated(capsys):
     assert "Synthetic" in capsys.readouterr().out and len(train.labels) == data.SYNTHETIC[0]
 
 
+# Other types, and sets of which nothing can be learned
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, bool, ">i4"])
+def test_labels_of_any_whole_type_are_read(tmp_path, kind):
+    write_reviews(tmp_path, y_train=(np.arange(30) % 2).astype(kind))
+    (_, labels), _ = imdb.read(tmp_path)
+    assert labels.tolist() == [0, 1] * 15 and labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.uint64, np.int16])
+def test_words_of_any_whole_type_are_read(tmp_path, kind):
+    reviews = np.array([np.arange(1, 2 + k).astype(kind) for k in range(30)] + [None], object)[:-1]
+    write_reviews(tmp_path, x_train=reviews)
+    (ours, _), _ = imdb.read(tmp_path)
+    assert [review.tolist() for review in ours] == [list(range(1, 2 + k)) for k in range(30)]
+    assert {review.dtype for review in ours} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_reviews_of_one_length_may_come_as_a_table(tmp_path, order):
+    table = np.arange(1, 61, dtype=np.uint32).reshape(30, 2)
+    write_reviews(tmp_path, x_train=np.asarray(table, order=order))
+    assert [review.tolist() for review in imdb.read(tmp_path)[0][0]] == table.tolist()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_label_noise_too_small_for_a_wrong_label_is_said(folder, capsys):
+    train, _ = imdb.load(asked(data=folder), 8, label_noise=1e-9)
+    assert capsys.readouterr().out.splitlines() == [
+        "Random labels (probability 1e-09, seed 0): 100.0% of the training labels are still the true ones."]
+    assert train.mislabeled is None and label_noise.metrics(train) == []
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_one_class_only_is_said_in_a_line(tmp_path, capsys):
+    train, _ = imdb.load(asked(data=write_reviews(tmp_path, y_train=np.ones(30, int))), 8)
+    assert capsys.readouterr().out.splitlines() == [
+        "All training examples are of one class: there is nothing to tell apart."]
+    assert train[0][1].tolist() == [1] * 8
+
+
+EMPTY = {"x_train": np.array([[]] * 30 + [None], object)[:-1], "x_test": np.array([[]] * 20 + [None], object)[:-1]}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("transform", [None, SHUFFLED, RANDOM])
+def test_nothing_but_empty_reviews_is_said_in_a_line(tmp_path, capsys, transform):
+    train, test = imdb.load(asked(data=write_reviews(tmp_path, **EMPTY)), 8, random_crop=True, transform=transform)
+    assert capsys.readouterr().out.splitlines() == ["All training reviews are empty: there is nothing to read."]
+    for reviews in train, test:
+        assert set(map(tuple, inputs(reviews))) == {(0,) * 199 + (imdb.START,)}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_script_trains_on_what_cannot_be_learned_and_says_why(tmp_path, monkeypatch, capsys):
+    """Empty reviews of one class, at a label noise that corrupts none; a copy of the script, with a faster layer."""
+    write_reviews(tmp_path, **EMPTY, y_train=np.zeros(30, int))
+    text = (ROOT / "LSTM" / "imdb_lstm_rand_labels.py").read_text(encoding="utf-8")
+    assert "layers.LSTM(128)" in text
+    script = tmp_path / "mine.py"
+    script.write_text(text.replace("layers.LSTM(128)", "layers.GlobalAveragePooling1D()"), encoding="utf-8")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(sys, "argv", [str(script), "--data", str(tmp_path), "--epochs", "1", "--label-noise", "1e-9"])
+    runpy.run_path(str(script), run_name="__main__")
+    out = capsys.readouterr().out
+    for line, times in {"Random labels (probability 1e-09": 1, "of one class": 1, "reviews are empty": 1,
+                        "could not be drawn": 0}.items():
+        assert out.count(line) == times, out
+    told = record.read(tmp_path / "mine--epochs-1--label-noise-1e-09.h5")
+    assert told["train_accuracy"] in (0, 1) and "accuracy_mislabeled" not in told["history"]
+
+
 # What can be wrong with the file
 
 def refused(folder):
@@ -164,16 +238,24 @@ def ragged(*reviews):
     ({"x_train": ragged([3, 0]), "y_train": [1]}, "words from 0 to 3, outside 1"),
     ({"x_train": ragged([3, -1]), "y_train": [1]}, "words from -1 to 3, outside 1"),
     ({"x_test": ragged([2**40]), "y_test": [1]}, "outside 1 to"),
-    ({"x_train": ragged(["good film"]), "y_train": [1]}, "lists of word numbers"),
-    ({"x_train": ragged([1.5]), "y_train": [1]}, "lists of word numbers"),
-    ({"x_train": ragged([[1], [2, 3]]), "y_train": [1]}, "lists of word numbers"),
-    ({"y_train": np.zeros(29, int)}, "a label of 0 or 1 for each"),
-    ({"y_train": np.full(30, 0.5)}, "a label of 0 or 1 for each"),
-    ({"y_train": np.full(30, 2)}, "labels from 2 to 2"),
+    ({"x_train": ragged(np.array([2**63], np.uint64)), "y_train": [1]}, "outside 1 to"),
+    ({"x_train": ragged([2], ["good film"]), "y_train": [1, 0]}, "its review 1 is not a list of word numbers"),
+    ({"x_train": ragged([1.5]), "y_train": [1]}, "its review 0 is not a list of word numbers"),
+    ({"x_train": ragged([[1], [2, 3]]), "y_train": [1]}, "its review 0 is not a list of word numbers"),
+    ({"x_train": ragged([[1], [2]]), "y_train": [1]}, "its review 0 is not a list of word numbers"),
+    ({"x_train": ragged("good film"), "y_train": [1]}, "its review 0 is not a list of word numbers"),
+    ({"y_train": np.zeros(29, int)}, "its labels, of type int64 and shape (29,), are not"),
+    ({"y_train": np.zeros((30, 1), int)}, "its labels, of type int64 and shape (30, 1), are not"),
+    ({"y_train": np.full(30, 0.5)}, "its labels, of type float64 and shape (30,), are not whole numbers, one for each"),
+    ({"y_train": np.full(30, "good")}, "its labels, of type <U4"),
+    ({"y_train": np.full(30, 2)}, "labels from 2 to 2, outside 0 to 1"),
+    ({"y_train": np.full(30, 255, np.uint8)}, "labels from 255 to 255, outside 0 to 1"),
     ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "holds no reviews"),
 ])
-def test_foreign_content(tmp_path, changes, says):
-    assert says in refused(write_reviews(tmp_path, **changes))
+def test_foreign_content_is_refused_with_its_cause(tmp_path, changes, says):
+    sentence = refused(write_reviews(tmp_path, **changes))
+    assert says in sentence
+    assert ("label" in sentence) == ("label" in says), "what is right is not blamed"
 
 
 def test_another_npz(tmp_path):
