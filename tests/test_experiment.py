@@ -425,7 +425,7 @@ def test_more_epochs_go_on_from_the_checkpoint_and_fewer_are_refused(checkpointe
     more, fewer = (start(monkeypatch, "--out", tmp_path, "--epochs", count) for count in (4, 1))
     with pytest.raises(SystemExit, match="is of 2 epochs, more than 1. Give 2 or more.*--fresh"):
         fit(fewer, 1)
-    fit(more, 4, [Shown()])
+    fit(more, 4)
     assert len(more.history["loss"]) == 4 and more.history["loss"][:2] == checkpointed.history["loss"]
 
 
