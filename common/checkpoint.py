@@ -20,8 +20,7 @@ def write(path, model, callbacks, history, facts, over):
     kept.  `history` is a dict of lists with a value per epoch, `facts` are as below, `over` is whether the training
     has come to its end.
     """
-    state = pickle.dumps([{name: value for name, value in vars(callback).items() if _is_plain(value)}
-                          for callback in callbacks])
+    state = pickle.dumps(list(map(_state, callbacks)))
     with record.replacing(path) as part:
         np.savez(part, history=json.dumps(history), facts=json.dumps(facts), over=over,
                  callbacks=np.frombuffer(state, np.uint8),
@@ -75,6 +74,13 @@ def training_facts(model, callbacks, settings, examples):
 def _variables(model):
     model.optimizer.build(model.trainable_variables)
     return model.variables + model.optimizer.variables
+
+
+def _state(callback):
+    state = {name: value for name, value in vars(callback).items() if name != "params" and _is_plain(value)}
+    if hasattr(callback, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
+        state["min_delta"] = abs(state["min_delta"])
+    return state
 
 
 def _is_plain(value):

@@ -145,6 +145,8 @@ class Run:
         for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
+                if isinstance(layer, keras.layers.Normalization):
+                    layer.finalize_state()  # whose statistics are in the precision of the training
         model.test_function = model.predict_function = None  # compiled for the other precision
         results = {"seconds": sum(self.history["seconds"]), "history": self.history,
                    "training": {name: self.facts[name] for name in TRAINING}}

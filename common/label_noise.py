@@ -99,7 +99,7 @@ class CleanAndMislabeled(keras.metrics.Metric):
     def reset_state(self):
         self.groups.assign(self.train.mislabeled[self.train.order])
         for variable in self.seen, self.counts, self.right:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def update_state(self, labels, logits, sample_weight=None):
         labels = ops.reshape(labels, (-1,))

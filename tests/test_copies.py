@@ -223,11 +223,15 @@ def test_nothing_that_was_trained_is_lost(forks, tmp_path, case):
              script.parent.glob("*.h5")}
     epoch = process.stdout.index("epoch 1 of 1")
     if kept == [".h5"]:  # whole
-        told = record.read(saved(script))
-        loaded = keras.models.load_model(saved(script), compile=False, safe_mode=False)
-        np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"],
-                                   rtol=1e-4, atol=1e-5)
-        assert "Lambda" in case
+        told, again = record.read(saved(script)), imported(script)
+        models = [again.build_model()]
+        models[0].load_weights(saved(script))
+        if case == "Lambda layer":  # the others Keras writes, and does not read without the script
+            models.append(keras.models.load_model(saved(script), compile=False, safe_mode=False))
+        for model in models:
+            np.testing.assert_allclose(model.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"],
+                                       rtol=1e-4, atol=1e-5)
+        assert case != "subclassed model"
     else:
         assert kept == [".run.h5", ".weights.h5"] and names == {".weights", ".run"}
         assert process.stdout.count("Of this model only the weights can be saved, as NAME.weights.h5") == 1
@@ -247,7 +251,7 @@ def test_what_is_recorded_of_a_model_with_statistics_is_what_the_loaded_model_do
     script = copy(tmp_path / "my", ("LABEL_NOISE = 1.0", 'PRECISION = "float32"\nLABEL_NOISE = 0.0'),
                   ("    train, test", "    keras.config.set_dtype_policy(PRECISION)\n    train, test"),
                   ("    model = build_model()", "    norm = layers.Normalization()\n"
-                   "    norm.adapt(train.whole()[0] - 3)\n    model = keras.Sequential([norm, build_model()])"))
+                   "    norm.adapt(train.whole()[0] / 2 - 0.5)\n    model = keras.Sequential([norm, build_model()])"))
     process = forks.run(script, *QUICK, "--epochs", "4", "--batch-size", "10", "--precision", precision)
     assert process.returncode == 0, process.stderr
     told, model = record.read(saved(script)), keras.models.load_model(saved(script), compile=False)

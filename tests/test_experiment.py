@@ -3,20 +3,19 @@
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
-from common import cifar10, experiment, record, speed
+from common import cifar10, data, experiment, record, speed
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from benchmark import imported
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, edited, one_sentence, run
+from importing import imported
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "200"]
@@ -24,12 +23,16 @@ QUICK = ["--dataset", "synthetic", "--limit", "200"]
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):
-    """A copy of a script, outside the repository, in a folder with a space, run from yet another folder."""
+    """A copy of a script, outside the repository, in a folder with a space, run from yet another folder.
+
+    It has one more callback, which writes logs for TensorBoard.
+    """
     folder = tmp_path_factory.mktemp("my experiments") / "second try"
     folder.mkdir()
-    shutil.copy(SCRIPT, folder / "my_mlp.py")
+    (folder / "my_mlp.py").write_text(edited(SCRIPT.read_text(), (
+        "callbacks=[", 'callbacks=[keras.callbacks.TensorBoard(run.stem.with_name("logs")), ')))
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    process = run(folder / "my_mlp.py", *QUICK, "--epochs", "3", "--tensorboard", folder / "logs", cwd=elsewhere)
+    process = run(folder / "my_mlp.py", *QUICK, "--epochs", "3", cwd=elsewhere)
     assert process.returncode == 0, process.stderr
     return folder, process
 
@@ -52,6 +55,11 @@ def test_the_file_tells_the_run(copied):
     assert told["settings"] == {"dataset": "synthetic", "limit": 200, "epochs": 3, "batch_size": 64, "seed": 0,
                                 "learning_rate": 0.01, "learning_rate_decay": 0.95, "precision": "float32",
                                 "label_noise": 1, "random_crop": False}
+    assert told["training"]["optimizer"]["config"]["momentum"] == 0.9
+    schedule = told["training"]["optimizer"]["config"]["learning_rate"]
+    assert (schedule["class_name"], schedule["config"]["decay_steps"]) == ("ExponentialDecay", 4)
+    assert told["training"]["loss"]["class_name"] == "SparseCategoricalCrossentropy"
+    assert told["training"]["callbacks"] == ["TensorBoard", "StopOnceFitted"]
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} == set(told["history"])
     np.testing.assert_allclose(told["history"]["learning_rate"], [0.01, 0.0095, 0.009025], rtol=1e-6)
     model = keras.models.load_model(copied[0] / "my_mlp--synthetic--limit-200--epochs-3.h5", compile=False)
@@ -64,26 +72,21 @@ def test_the_file_tells_the_run(copied):
     assert told["machine"]["processor"]
 
 
-def test_tensorboard_logs_on_request(copied):
+def test_a_callback_that_writes_logs(copied):
     assert list((copied[0] / "logs").rglob("events.out.tfevents.*"))
 
 
 # The constants are the options
 
-def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(tmp_path):
+def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks, tmp_path):
     script = tmp_path / "my_mlp.py"
-    text = SCRIPT.read_text()
-    for before, after in [("LABEL_NOISE = 1.0", "DROPOUT = 0.3  # fraction of units dropped, in %\nUNITS = 512\n"
-                                                "LABEL_NOISE = 1.0"),
-                          ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"),
-                          ("Dense(512", "Dense(UNITS")]:
-        assert before in text
-        text = text.replace(before, after)
-    script.write_text(text)
-    shown = " ".join(run(script, "--help").stdout.split())
+    script.write_text(edited(SCRIPT.read_text(), (
+        "LABEL_NOISE = 1.0", "DROPOUT = 0.3  # fraction of units dropped, in %\nUNITS = 512\nLABEL_NOISE = 1.0"),
+        ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"), ("Dense(512", "Dense(UNITS")))
+    shown = " ".join(forks.run(script, "--help").stdout.split())
     assert "--dropout FLOAT fraction of units dropped, in % (default: 0.3)" in shown
     assert "--units INT (default: 512)" in shown
-    process = run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--units", "64")
+    process = forks.run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--units", "64")
     assert process.returncode == 0, process.stderr
     file = tmp_path / "my_mlp--synthetic--limit-200--epochs-1--dropout-0.5--units-64.h5"
     settings = record.read(file)["settings"]
@@ -93,18 +96,15 @@ def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(tmp_pa
 
 
 @pytest.mark.parametrize("constants, options, says", [
-    ({"DROPOUT": 0.3}, ["--dropout", "-1"], "--dropout: -1 is not a number of 0 or more"),
-    ({"UNITS": 512}, ["--units", "0"], "--units: 0 is not a whole number of 1 or more"),
     ({"UNITS": 512}, ["--units", "1.5"], "--units: 1.5 is not a whole number"),
+    ({"DROPOUT": 0.3}, ["--dropout", "x"], "--dropout: x is not a number"),
+    ({"DROPOUT": 0}, ["--dropout", "x"], "--dropout: x is not a number"),
+    ({"AUGMENT": False}, ["--augment", "1"], "--augment: 1 is neither true nor false"),
 ])
-def test_bounds_of_an_added_constant(monkeypatch, capsys, constants, options, says):
+def test_an_option_takes_its_constants_type(monkeypatch, capsys, constants, options, says):
     with pytest.raises(SystemExit):
         start(monkeypatch, *options, **constants)
     assert says in capsys.readouterr().err
-
-
-def test_a_constant_named_as_an_option_that_every_script_has_stays_as_it_is(monkeypatch, tmp_path):
-    assert start(monkeypatch, "--out", tmp_path, OUT="here").stem.name == SCRIPT.stem
 
 
 def test_a_copy_without_a_docstring(monkeypatch, tmp_path):
@@ -116,14 +116,17 @@ def test_a_script_run_through_a_link_saves_beside_the_link(monkeypatch, tmp_path
     assert start(monkeypatch, __file__=str(tmp_path / "my_link.py")).stem == tmp_path / "my_link"
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
 def test_python_without_docstrings():
-    """TensorFlow of today cannot be imported so; where it can, the script runs."""
-    process = subprocess.run([sys.executable, "-OO", SCRIPT, "--help"], capture_output=True, text=True)
-    assert "--label-noise" in process.stdout or "Keras does not start" in one_sentence(process)
+    """With JAX: TensorFlow cannot be imported without them."""
+    process = subprocess.run([sys.executable, "-OO", SCRIPT, "--help"], capture_output=True, text=True,
+                             env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)})
+    assert process.returncode == 0 and "--label-noise FLOAT" in process.stdout, process.stderr
+    assert "MLP 1x512" not in process.stdout
 
 
-def test_a_run_without_its_weights(tmp_path):
-    process = run(SCRIPT, *QUICK, "--epochs", "2", "--no-weights", "--out", tmp_path)
+def test_a_run_without_its_weights(forks, tmp_path):
+    process = forks.run(SCRIPT, *QUICK, "--epochs", "2", "--no-weights", "--out", tmp_path, picture=True)
     assert process.returncode == 0, process.stderr
     stem = "cifar10_keras_mlp_rand--synthetic--limit-200--epochs-2"
     assert {path.name for path in tmp_path.iterdir()} == {stem + ".run.h5", stem + ".png"}
@@ -158,7 +161,8 @@ def interrupt(folder, with_signal):
 def assert_same_run(path, expected):
     """History and weights are equal to the last bit."""
     one, other = record.read(path), record.read(expected)
-    for name in ("loss", "accuracy", "accuracy_clean", "accuracy_wrong", "val_loss", "val_accuracy", "learning_rate"):
+    for name in ("loss", "accuracy", "accuracy_clean", "accuracy_mislabeled", "val_loss", "val_accuracy",
+                 "learning_rate"):
         np.testing.assert_array_equal(one["history"][name], other["history"][name])
 
     def weights(path):
@@ -175,15 +179,15 @@ def assert_same_run(path, expected):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(forks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert run(SCRIPT, *options(folder)).returncode == 0
+    assert forks.run(SCRIPT, *options(folder)).returncode == 0
     return folder / (STEM + ".h5")
 
 
-def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, uninterrupted):
-    interrupt(tmp_path, signal.SIGKILL)
-    resumed = run(SCRIPT, *options(tmp_path))
+def test_a_killed_training_goes_on_as_if_it_had_not_been(forks, tmp_path, uninterrupted):
+    assert interrupt(tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
+    resumed = forks.run(SCRIPT, *options(tmp_path))
     assert resumed.returncode == 0, resumed.stderr
     assert "Resuming: " in resumed.stdout and "continuing with epoch" in resumed.stdout
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
@@ -200,12 +204,28 @@ def test_the_same_run_twice_at_once_damages_nothing(tmp_path, uninterrupted):
     assert {path.name for path in tmp_path.iterdir()} == {STEM + ".h5", STEM + ".png"}
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path, uninterrupted):
-    status, told, said = interrupt(tmp_path, signal.SIGINT)
-    assert status == 1 and "Traceback" not in said
-    assert "epoch 2 of 20: train " in told
-    assert "of 20 epochs. Run the same command again to resume" in said
-    assert run(SCRIPT, *options(tmp_path)).returncode == 0
+INTERRUPTED = """
+import signal
+from common import epochs
+signal.signal(signal.SIGINT, signal.default_int_handler)
+begin = epochs.Epochs.on_epoch_begin
+
+def begin_or_end(self, epoch, logs=None):
+    begin(self, epoch)
+    if epoch == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+
+epochs.CHECKPOINT, epochs.Epochs.on_epoch_begin = 0, begin_or_end
+"""
+
+
+def test_ctrl_c_says_how_to_go_on(forks, tmp_path, uninterrupted):
+    process = forks.run(SCRIPT, *options(tmp_path), before=INTERRUPTED)
+    assert process.returncode == 128 + signal.SIGINT and "Traceback" not in process.stderr
+    assert "epoch 2 of 20: train " in process.stdout
+    assert "Stopped after 3 of 20 epochs. Run the same command again to resume" in process.stderr
+    resumed = forks.run(SCRIPT, *options(tmp_path))
+    assert resumed.returncode == 0 and "continuing with epoch 4 of 20" in resumed.stdout, resumed.stderr
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
 
 
@@ -237,17 +257,16 @@ def test_a_save_that_fails_leaves_the_earlier_file_whole(tmp_path, how):
         assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
 
 
-def test_full_disk_in_training(tmp_path):
-    resource = pytest.importorskip("resource")
-    process = run(SCRIPT, *options(tmp_path),
-                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000)))
+def test_full_disk_in_training(forks, tmp_path):
+    process = forks.run(SCRIPT, *options(tmp_path),
+                        before="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000))")
     assert "could not be written" in one_sentence(process)
     assert not list(tmp_path.iterdir())
 
 
-def test_loss_that_becomes_nan(tmp_path):
-    process = run(SCRIPT, *options(tmp_path), "--learning-rate", "1e6")
-    assert "diverged" in one_sentence(process) and "--learning-rate" in process.stderr
+def test_loss_that_becomes_nan(forks, tmp_path):
+    process = forks.run(SCRIPT, *options(tmp_path), "--learning-rate", "1e6")
+    assert "diverged" in one_sentence(process) and "Try a learning rate below 1e+06" in process.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -255,24 +274,20 @@ def test_loss_that_becomes_nan(tmp_path):
 
 def start(monkeypatch, *options, **constants):
     monkeypatch.setattr(sys, "argv", ["script.py", *map(str, options)])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     return experiment.start(dict(vars(imported(SCRIPT)), **constants))
 
 
 @pytest.mark.parametrize("options, says", [
-    (["--epochs", "0"], "--epochs: 0 is not a whole number of 1 or more"),
-    (["--epochs", "-3"], "--epochs: -3 is not"),
-    (["--epochs", "x"], "--epochs: x is not"),
-    (["--epochs", "1.5"], "--epochs: 1.5 is not"),
-    (["--batch-size", "0"], "--batch-size: 0 is not"),
-    (["--limit", "0"], "--limit: 0 is not"),
-    (["--label-noise", "1.5"], "--label-noise: 1.5 is not a number from 0 to 1"),
-    (["--label-noise", "nan"], "--label-noise: nan is not"),
-    (["--learning-rate", "0"], "--learning-rate: 0 is not a number above 0"),
-    (["--learning-rate", "inf"], "--learning-rate: inf is not"),
-    (["--learning-rate-decay", "1.1"], "--learning-rate-decay: 1.1 is not a number from 0 to 1"),
+    (["--epochs", "x"], "--epochs: x is not a whole number"),
+    (["--epochs", "1.5"], "--epochs: 1.5 is not a whole number"),
+    (["--limit", "0"], "--limit: 0 is not a whole number of 1 or more"),
+    (["--label-noise", "nan"], "--label-noise: nan is not a number"),
+    (["--learning-rate", "inf"], "--learning-rate: inf is not a number"),
+    (["--learning-rate", ""], "--learning-rate:  is not a number"),
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
-    (["--seed", "-1"], "--seed: -1 is not"),
-    (["--precision", "float8"], "--precision"),
+    (["--seed", "-1"], "--seed: -1 is not a whole number from 0 to 4294967295"),
+    (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
 ])
 def test_bad_option(monkeypatch, capsys, options, says):
@@ -280,6 +295,22 @@ def test_bad_option(monkeypatch, capsys, options, says):
         start(monkeypatch, *options)
     assert refusal.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_precision_is_one_that_there_is(monkeypatch, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        start(monkeypatch, "--precision", "float8", PRECISION="auto")
+    assert "--precision: invalid choice: 'float8'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fast, given, name", [
+    ("mixed_bfloat16", "auto", ""), ("float32", "auto", "--precision-float32"),
+    ("mixed_bfloat16", "float32", "--precision-float32"), ("float32", "mixed_bfloat16", "")])
+def test_one_name_is_of_one_precision_on_every_machine(monkeypatch, tmp_path, fast, given, name):
+    monkeypatch.setattr(speed, "fast_precision", lambda: fast)
+    run = start(monkeypatch, "--out", tmp_path, "--precision", given, PRECISION="auto")
+    assert run.stem.name == SCRIPT.stem + name
+    assert run.settings["precision"] == (fast if given == "auto" else given)
 
 
 def refused(monkeypatch, *options):
@@ -299,19 +330,16 @@ def test_a_name_too_long_for_files(monkeypatch, tmp_path):
                                  "--epochs", "100000000000000000000000000000", "--batch-size", "1000000000000000000000")
 
 
-def test_tensorboard_folder_that_cannot_be(monkeypatch, tmp_path):
-    assert "cannot be made" in refused(monkeypatch, "--out", tmp_path, "--tensorboard", "/dev/null/x")
-
-
 def test_data_that_would_be_ignored(monkeypatch, tmp_path):
     assert "Leave one of them out" in refused(monkeypatch, "--dataset", "synthetic", "--data", tmp_path)
 
 
-@pytest.mark.parametrize("noise, title", [("0", "MLP 1x512 on CIFAR-10, label noise 0 (label-noise-0.0)"),
-                                          ("0.5", "MLP 1x512 on CIFAR-10, label noise 0.5 (label-noise-0.5)"),
-                                          ("1", "MLP 1x512 on CIFAR-10, random labels")])
-def test_title_says_how_many_labels_are_random(monkeypatch, tmp_path, noise, title):
-    assert start(monkeypatch, "--out", tmp_path, "--label-noise", noise).title == title
+@pytest.mark.parametrize("options, differs", [([], ""), (["--label-noise", "1"], ""),
+                                              (["--label-noise", "0.5", "--seed", "3"],
+                                               " (label-noise-0.5, seed-3)")])
+def test_the_title_is_the_scripts_and_what_differs(monkeypatch, tmp_path, options, differs):
+    run = start(monkeypatch, "--out", tmp_path, *options)
+    assert run.title == "MLP 1x512 on CIFAR-10, random labels" + differs
 
 
 @pytest.mark.parametrize("backend", ["foo", "torch"])
@@ -321,24 +349,16 @@ def test_a_backend_that_the_scripts_do_not_run_on(backend, tmp_path):
     assert "KERAS_BACKEND" in one_sentence(process)
 
 
-def test_settings_of_keras_for_other_work_do_not_change_the_network(tmp_path):
-    (tmp_path / "keras.json").write_text(json.dumps({"image_data_format": "channels_first", "floatx": "float16",
-                                                     "epsilon": 0.1, "backend": "tensorflow"}))
-    says = ("from common import experiment; import keras; from keras import config; print(config.image_data_format(), "
-            "config.floatx(), config.epsilon(), config.dtype_policy().name, keras.layers.Conv2D(1, 1).data_format)")
-    process = subprocess.run([sys.executable, "-c", says], env=os.environ | {"KERAS_HOME": str(tmp_path)}, cwd=ROOT,
-                             capture_output=True, text=True)
-    assert process.stdout.split() == ["channels_last", "float32", "1e-07", "float32", "channels_last"], process.stderr
-
-
 def test_a_quiet_start_and_a_quiet_end(tmp_path):
     """Nothing but ours on both streams, and Ctrl-C in the last evaluation is no traceback."""
     script = tmp_path / "my_mlp.py"
     script.write_text(SCRIPT.read_text().replace("run.save(model)", "import os, signal\n"
+                                                 "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                                                  "    os.kill(os.getpid(), signal.SIGINT)\n    run.save(model)"))
     process = run(script, *QUICK, "--epochs", "1")
     assert process.stderr.strip() == "Stopped. The same command resumes a training from its last whole epoch."
     assert [line.split()[0] for line in process.stdout.splitlines()] == ["Synthetic", "Random", "epoch"]
+    assert process.returncode == -signal.SIGINT, "which a shell shows as 130"
 
 
 def test_read_only_output_folder(monkeypatch, tmp_path):
@@ -347,43 +367,126 @@ def test_read_only_output_folder(monkeypatch, tmp_path):
     assert "--out" in refused(monkeypatch, "--out", read_only)
 
 
-
-
-def test_a_mistake_as_the_user_sees_it(tmp_path):
-    process = run(SCRIPT, "--data", tmp_path / "no such folder", "--out", tmp_path)
+def test_a_mistake_as_the_user_sees_it(forks, tmp_path):
+    process = forks.run(SCRIPT, "--data", tmp_path / "no such folder", "--out", tmp_path)
     assert "does not exist" in one_sentence(process)
 
 
-# Checkpoints that cannot be gone on from
+# Checkpoints, in this process, with a training of milliseconds
 
-def small_model(units=3):
+class Points(data.Batches):
+    """160 points of a plane, of two classes."""
+
+    def __init__(self, settings=None):
+        self.points = np.random.RandomState(0).standard_normal((160, 2)).astype("float32")
+        super().__init__((self.points[:, 0] > 0).astype("int32"), 32, 0, settings)
+
+    def draw_crops(self, random):
+        pass
+
+    def inputs(self, rows):
+        return self.points[rows]
+
+
+def small_model(optimizer=None, units=3):
     keras.utils.clear_session()  # so that names are those of a fresh process
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dense(2)])
+    model.compile(optimizer or keras.optimizers.SGD(0.1, momentum=0.9),
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
+
+
+class Shown(keras.callbacks.Callback):
+    """The numbers of the epochs, from 1, that were begun."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun = [*self.begun, epoch + 1]
+
+
+def fit(run, epochs, callbacks=(), **changes):
+    run.fit(small_model(**changes), Points(), None, epochs, callbacks=callbacks)
 
 
 @pytest.fixture
 def checkpointed(monkeypatch, tmp_path):
     """A run that has written a checkpoint after two epochs."""
     run = start(monkeypatch, "--out", tmp_path)
-    run.history = {"loss": [2.0, 1.0]}
-    run.write_checkpoint(small_model())
+    fit(run, 2)
+    assert run.checkpoint.exists() and len(run.history["loss"]) == 2
     return run
 
 
-def test_a_checkpoint_of_other_settings(checkpointed):
-    assert checkpointed._resume(small_model()) == 2
-    with pytest.raises(SystemExit, match="of other settings.*--fresh"):
-        checkpointed._resume(small_model(units=4))
-    assert checkpointed.checkpoint.exists(), "it is the user's to discard"
-
-
 def test_more_epochs_go_on_from_the_checkpoint_and_fewer_are_refused(checkpointed, monkeypatch, tmp_path):
-    more, fewer = (start(monkeypatch, "--out", tmp_path, "--epochs", count) for count in (500, 1))
-    assert more._resume(small_model()) == 2
-    with pytest.raises(SystemExit, match="is of 2 epochs, more than --epochs 1"):
-        fewer._resume(small_model())
+    more, fewer = (start(monkeypatch, "--out", tmp_path, "--epochs", count) for count in (4, 1))
+    with pytest.raises(SystemExit, match="is of 2 epochs, more than 1. Give 2 or more.*--fresh"):
+        fit(fewer, 1)
+    fit(more, 4)
+    assert len(more.history["loss"]) == 4 and more.history["loss"][:2] == checkpointed.history["loss"]
+
+
+def test_a_training_that_has_stopped_by_itself_stays_stopped(monkeypatch, tmp_path):
+    class Stop(Shown):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = len(self.begun) == 2
+
+    for _ in range(2):
+        run = start(monkeypatch, "--out", tmp_path)
+        fit(run, 6, [Stop()])
+        assert len(run.history["loss"]) == 2
+
+
+def test_all_arguments_of_a_training_are_said_by_the_script(checkpointed):
+    with pytest.raises(TypeError):
+        checkpointed.fit(small_model(), Points(), None)
+
+
+@pytest.mark.parametrize("epochs", [0, -3, 1.5])
+def test_a_number_of_epochs_that_there_is_not(monkeypatch, tmp_path, epochs):
+    with pytest.raises(SystemExit, match=f"number of epochs {epochs} is not a whole number of 1 or more"):
+        fit(start(monkeypatch, "--out", tmp_path), epochs)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("inf"), float("nan")])
+def test_a_learning_rate_that_teaches_nothing(monkeypatch, tmp_path, rate):
+    with pytest.raises(SystemExit, match="learning rate .* is not a number above 0"):
+        fit(start(monkeypatch, "--out", tmp_path), 1, optimizer=keras.optimizers.SGD(rate))
+
+
+def test_a_schedule_may_begin_or_end_at_0(monkeypatch, tmp_path):
+    for first, last in (0.0, 0.1), (0.1, 0.0):
+        schedule = keras.optimizers.schedules.PolynomialDecay(first, 5, last)
+        run = start(monkeypatch, "--out", tmp_path, "--fresh")
+        fit(run, 2, optimizer=keras.optimizers.SGD(schedule))
+        np.testing.assert_allclose(run.history["learning_rate"], [first, last], atol=1e-8)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_size_that_there_is_not(monkeypatch, tmp_path, size):
+    run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic")
+    with pytest.raises(SystemExit, match=f"batch size {size} is not a whole number of 1 or more"):
+        cifar10.load(run, size)
+
+
+def test_label_noise_that_is_no_probability(monkeypatch, tmp_path):
+    run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic")
+    with pytest.raises(SystemExit, match="label noise 1.5 is no probability. Give a number from 0 to 1"):
+        cifar10.load(run, 64, label_noise=1.5)
+
+
+@pytest.mark.xfail(strict=True, reason="a callback's arguments, too, are taken from the checkpoint, without a word")
+def test_a_callbacks_arguments_are_the_scripts_and_not_the_checkpoints(monkeypatch, tmp_path):
+    def plateau(patience):
+        return keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=patience, min_delta=9)
+
+    fit(start(monkeypatch, "--out", tmp_path), 2, [plateau(2)])
+    run = start(monkeypatch, "--out", tmp_path, "--resume")
+    fit(run, 5, [plateau(100)])
+    assert run.history["learning_rate"][-1] == run.history["learning_rate"][0]
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-30],
@@ -393,28 +496,37 @@ def test_a_damaged_checkpoint(checkpointed, damage):
     content = damage(checkpointed.checkpoint.read_bytes())
     checkpointed.checkpoint.write_bytes(content)
     with pytest.raises(SystemExit, match="damaged.*--fresh") as refusal:
-        checkpointed._resume(small_model())
+        fit(checkpointed, 3)
     assert "pickle" not in str(refusal.value)
     assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"
 
 
 def test_fresh_starts_again_and_keeps_the_checkpoint_until_there_is_another(checkpointed, monkeypatch, tmp_path):
+    class Stop(Shown):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch)
+            raise SystemExit(f"at epoch {self.begun}")
+
+    content = checkpointed.checkpoint.read_bytes()
     run = start(monkeypatch, "--out", tmp_path, "--fresh")
-    assert run._resume(small_model()) == 0
-    assert run.checkpoint.exists()
+    with pytest.raises(SystemExit, match=r"at epoch \[1\]"):
+        fit(run, 3, [Stop()])
+    assert run.checkpoint.read_bytes() == content
+    fit(run, 3)
+    assert len(run.history["loss"]) == 3 and run.checkpoint.read_bytes() != content
 
 
 def test_names_tell_apart_what_options_tell_apart(monkeypatch, tmp_path):
     """No trial overwrites another's files, or the script's own."""
     stems = {start(monkeypatch, "--out", tmp_path, *options).stem.name for options in [
         [], ["--seed", "123456781"], ["--seed", "123456782"], ["--label-noise", "0.5"], ["--dataset", "synthetic"],
-        ["--precision", "mixed_bfloat16"], ["--epochs", "6"], ["--batch-size", "6"], ["--limit", "6"]]}
+        ["--label-noise", "0.25"], ["--epochs", "6"], ["--batch-size", "6"], ["--limit", "6"]]}
     assert len(stems) == 9 and SCRIPT.stem in stems
 
 
 # Stopping early
 
-@pytest.mark.parametrize("train, test, settled", [
+@pytest.mark.parametrize("train, test, stops", [
     ([1.0] * 10, [0.5] * 10, True),
     ([1.0] * 9, [0.5] * 9, False),
     ([0.0995, 0.1012] * 5, [0.1] * 10, False),  # random labels, before the network takes off
@@ -422,10 +534,14 @@ def test_names_tell_apart_what_options_tell_apart(monkeypatch, tmp_path):
     ([0.8] * 10, [0.1] * 10, False),  # slow, and not yet fitted
     ([0.9] * 5 + [1.0] * 10, [0.4] * 5 + [0.5] * 10, True),
 ])
-def test_stops_when_nothing_moves_any_more(monkeypatch, tmp_path, train, test, settled):
-    run = start(monkeypatch, "--out", tmp_path)
-    run.history = {"accuracy": train, "val_accuracy": test}
-    assert run._settled() is settled
+def test_stops_once_fitted_and_unchanged(train, test, stops):
+    callback, model = experiment.StopOnceFitted(), small_model()
+    callback.set_model(model)
+    model.stop_training = False
+    for epoch, (accuracy, on_test) in enumerate(zip(train, test, strict=True)):
+        assert not model.stop_training
+        callback.on_epoch_end(epoch, {"accuracy": accuracy, "val_accuracy": on_test, "loss": 1.0})
+    assert model.stop_training is stops
 
 
 # Speed
@@ -433,25 +549,23 @@ def test_stops_when_nothing_moves_any_more(monkeypatch, tmp_path, train, test, s
 @pytest.mark.parametrize("options", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {}], ids=str)
 def test_a_model_learns_the_same_with_and_without_speed(options):
     """To the last bit, with momentum as TensorFlow's kernel applies it."""
-    inputs = np.random.RandomState(0).standard_normal((160, 2)).astype(np.float32)
     weights = []
     for fast in False, True:
-        keras.utils.set_random_seed(0)
-        model = small_model()
-        model.compile(keras.optimizers.SGD(0.1, **options), "mse", jit_compile=keras.backend.backend() == "jax")
-        if fast:
-            speed.speed_up(model)
-        model.fit(inputs, inputs.sum(axis=1, keepdims=True) * np.ones((1, 3)), epochs=2, shuffle=False, verbose=0)
+        train, model = Points(), small_model(keras.optimizers.SGD(0.1, **options))
+        model.jit_compile = keras.backend.backend() == "jax"
+        before = model.get_weights()
+        fed = speed.feeds(model, train)[0] if fast else train
+        model.fit(fed, epochs=2, shuffle=False, verbose=0)
         weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
-    assert np.isfinite(weights[0]).all() and (weights[0] != 0).any()
+    assert np.isfinite(weights[0]).all() and (weights[0] != np.concatenate([v.ravel() for v in before])).all()
     np.testing.assert_array_equal(*weights)
 
 
 TWICE = """
 import runpy, sys
-from common import speed
-all_steps = speed._OnDevice.all_steps
-speed._OnDevice.all_steps = lambda *args: print("all steps in one go") or all_steps(*args)
+from common import gpu, speed
+all_steps = gpu.OnDevice.all_steps
+gpu.OnDevice.all_steps = lambda *args: print("all steps in one go") or all_steps(*args)
 script, *options = sys.argv[1:]
 for folder in "plain", "device":
     speed.on_gpu = lambda: folder == "device"
@@ -462,9 +576,9 @@ for folder in "plain", "device":
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
 def test_an_epoch_that_lies_on_the_device_trains_the_same(tmp_path):
-    """With crops that change from epoch to epoch, and examples with true and with wrong labels looked at apart."""
+    """With crops that change from epoch to epoch, and examples with the true label and mislabeled ones told apart."""
     script, folders = tmp_path / "crops.py", [tmp_path / "plain", tmp_path / "device"]
-    script.write_text(SCRIPT.read_text().replace("cifar10.load(run)", "cifar10.load(run, random_crop=True)"))
+    script.write_text(edited(SCRIPT.read_text(), ("=LABEL_NOISE)", "=LABEL_NOISE, random_crop=True)")))
     for folder in folders:
         folder.mkdir()
     options = ["--dataset", "synthetic", "--limit", "300", "--label-noise", "0.5", "--epochs", "3"]
