@@ -1,6 +1,6 @@
 """SGD finds the solution of minimum norm on CIFAR-10.
 
-A linear model, two classes and fewer images than pixels: infinitely many weights fit all labels, X w = y.  A step of SGD,
+A linear model, two classes, fewer images than pixels: infinitely many weights fit all labels, X w = y.  A step of SGD,
 w -= rate * (<w, x_i> - y_i) x_i, adds a multiple of an image.  So from zero w stays a combination of images, X^T alpha,
 and just one of these fits, X X^T alpha = y: the solution of smallest norm.  From a random start the part of w that is
 orthogonal to all images stays forever: it fits as well, and has a larger norm and a larger test error.  The loss cannot

@@ -24,8 +24,8 @@ BUILD = ROOT / "Inception v3" / "build_imagenet_data.py"
 build = imported(BUILD)
 
 
-def picture(seed, mode="RGB", kind="JPEG", size=(40, 30)):
-    """A picture of random colours in blocks of 10 by 10, as the bytes of a file."""
+def image(seed, mode="RGB", kind="JPEG", size=(40, 30)):
+    """An image of random colors in blocks of 10 by 10, as the bytes of a file."""
     pixels = np.random.RandomState(seed).randint(0, 256, (size[1] // 10, size[0] // 10, 3)).astype(np.uint8)
     content = io.BytesIO()
     Image.fromarray(pixels.repeat(10, axis=0).repeat(10, axis=1)).convert(mode).save(content, kind)
@@ -34,13 +34,13 @@ def picture(seed, mode="RGB", kind="JPEG", size=(40, 30)):
 
 @pytest.fixture
 def tree(tmp_path):
-    """Three classes, 120 pictures each for training and 4 for testing."""
-    folder = tmp_path / "my pictures"
+    """Three classes, 120 images each for training and 4 for testing."""
+    folder = tmp_path / "my images"
     for split, count in ("train", 120), ("val", 4):
         for label in "n03", "n01", "n02":
             (folder / split / label).mkdir(parents=True)
             for k in range(count):
-                (folder / split / label / f"{label}_{k}.JPEG").write_bytes(picture(k))
+                (folder / split / label / f"{label}_{k}.JPEG").write_bytes(image(k))
     return folder
 
 
@@ -56,10 +56,10 @@ def load(shards, limit=None, **options):
     return imagenet.load(run, **{"batch_size": 50, "image_size": 75} | options)
 
 
-def test_shards_hold_the_pictures_exactly(tree, tmp_path):
+def test_shards_hold_the_images_exactly(tree, tmp_path):
     process = run(BUILD, tree, tmp_path / "shards", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "360 pictures for training and 12 for testing, of 3 classes" in process.stdout
+    assert "360 images for training and 12 for testing, of 3 classes" in process.stdout
     shards = tmp_path / "shards"
     assert {path.name for path in shards.iterdir()} == {
         "imagenet.json", "train-00000-of-00003", "train-00001-of-00003", "train-00002-of-00003", "val-00000-of-00001"}
@@ -93,14 +93,14 @@ def test_a_killed_build_goes_on(tree, tmp_path):
         assert path.read_bytes() == (shards / path.name).read_bytes()
 
 
-def test_odd_pictures(tmp_path, capsys):
+def test_odd_images(tmp_path, capsys):
     folder = tmp_path / "odd" / "train" / "n01"
     folder.mkdir(parents=True)
-    contents = {"rgb": picture(1), "grey": picture(2, "L"), "cmyk": picture(3, "CMYK"),
-                "png": picture(4, kind="PNG"), "truncated": picture(5)[:700], "text": b"Not found", "empty": b""}
+    contents = {"rgb": image(1), "grey": image(2, "L"), "cmyk": image(3, "CMYK"),
+                "png": image(4, kind="PNG"), "truncated": image(5)[:700], "text": b"Not found", "empty": b""}
     for name, content in contents.items():
         (folder / f"{name}.JPEG").write_bytes(content)
-    (folder / "notes.txt").write_text("is no picture and not looked at")
+    (folder / "notes.txt").write_text("is no image and not looked at")
     shards = tmp_path / "shards"
     build.build(tmp_path / "odd", shards, None, workers=1)
     found = stored(shards, "train")
@@ -132,7 +132,7 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
 
 
 @pytest.mark.parametrize("content, says", [
-    (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 pictures"), ("1\n" * 12, "development kit"),
+    (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 images"), ("1\n" * 12, "development kit"),
     ("n01_0 n01\nn01_1 n01\n", "gives no class for n01_2 and 9 other images"),
 ])
 def test_list_that_does_not_fit(tree, tmp_path, content, says):
@@ -161,23 +161,23 @@ def test_a_list_that_says_too_much(tree, tmp_path, added, says):
 
 
 def test_trees_that_cannot_be_used(tree, tmp_path):
-    assert "There are no pictures" in one_sentence(run(BUILD, tmp_path / "nowhere", tmp_path / "shards"))
+    assert "There are no images" in one_sentence(run(BUILD, tmp_path / "nowhere", tmp_path / "shards"))
     build.build(tree, tmp_path / "shards", None, workers=1)
     (tree / "val" / "n01").rename(tree / "val" / "n09")
     with pytest.raises(SystemExit, match="has a class n09 that is not in train"):
         build.build(tree, tmp_path / "other", None, workers=1)
     shutil.rmtree(tree / "val")
-    with pytest.raises(SystemExit, match="shards of other pictures"):
+    with pytest.raises(SystemExit, match="shards of other images"):
         build.build(tree, tmp_path / "shards", None, workers=1)
-    (tree / "train" / "stray.JPEG").write_bytes(picture(0))
-    with pytest.raises(SystemExit, match="stray.JPEG lies in no class's folder"):
+    (tree / "train" / "stray.JPEG").write_bytes(image(0))
+    with pytest.raises(SystemExit, match="stray.JPEG is not in the folder of a class"):
         build.build(tree, tmp_path / "other", None, workers=1)
 
 
 # As people's images come
 
 def flatten(tree, folder):
-    """Moves the pictures of val/ into one folder; returns their names and classes."""
+    """Moves the images of val/ into one folder; returns their names and classes."""
     folder.mkdir(exist_ok=True)
     return [(path.rename(folder / path.name).name, path.parent.name) for path in sorted(
         (tree / "val").glob("n*/*.JPEG"))]
@@ -206,20 +206,20 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
 
 def test_a_list_that_is_of_no_use(tree, tmp_path):
     (tmp_path / "list.txt").write_text("n01\n" * 12)
-    with pytest.raises(SystemExit, match="--val-labels is of no use"):
+    with pytest.raises(SystemExit, match="--val-labels is not"):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
 def test_a_name_that_is_no_utf_8(tree):
     try:
-        (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(picture(0))
+        (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(image(0))
     except OSError:
         pytest.skip("the file system takes no such name")
-    with pytest.raises(SystemExit, match="caf.*is no UTF-8"):
+    with pytest.raises(SystemExit, match="caf.*is not UTF-8"):
         build.find_images(tree, "train")
 
 
-def test_pictures_of_other_kinds_and_sixteen_bits():
+def test_images_of_other_kinds_and_sixteen_bits():
     deep = io.BytesIO()
     Image.fromarray(np.full((20, 20), 32768, np.uint16)).save(deep, "PNG")
     assert abs(np.asarray(Image.open(io.BytesIO(build.as_rgb_jpeg(deep.getvalue()))), float) - 127.5).max() < 3
@@ -227,7 +227,7 @@ def test_pictures_of_other_kinds_and_sixteen_bits():
 
 
 @pytest.mark.parametrize("random_crop", [False, True])
-def test_a_picture_one_pixel_high_can_be_trained_on(tmp_path, random_crop):
+def test_an_image_one_pixel_high_can_be_trained_on(tmp_path, random_crop):
     folder = tmp_path / "thin" / "train" / "n01"
     folder.mkdir(parents=True)
     for name, size in ("high", (1, 50)), ("wide", (50, 1)), ("dot", (1, 1)):
@@ -243,7 +243,7 @@ def test_a_picture_one_pixel_high_can_be_trained_on(tmp_path, random_crop):
 def test_nothing_that_can_be_read(tmp_path):
     (tmp_path / "bad" / "train" / "n01").mkdir(parents=True)
     (tmp_path / "bad" / "train" / "n01" / "x.JPEG").write_bytes(b"Not found")
-    with pytest.raises(SystemExit, match="No picture in .*train can be read"):
+    with pytest.raises(SystemExit, match="No image in .*train can be read"):
         build.build(tmp_path / "bad", tmp_path / "shards", None, workers=1)
 
 
@@ -272,17 +272,17 @@ def test_a_damaged_shard_is_named_and_made_again(tree, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for label in "n01", "n02":
         (folder / "train" / label).mkdir(parents=True)
         for k in range(100):
-            (folder / "train" / label / f"{k}.JPEG").write_bytes(picture(k + 1000 * int(label[2])))
+            (folder / "train" / label / f"{k}.JPEG").write_bytes(image(k + 1000 * int(label[2])))
     build.build(folder, folder / "shards", None, workers=1)
     return folder / "shards"
 
 
-def shown(pictures, batches, epoch):
-    pictures.set_epoch(epoch)
+def shown(images, batches, epoch):
+    images.set_epoch(epoch)
     inputs, labels = zip(*batches.as_numpy_iterator(), strict=True)
     return np.concatenate(inputs), np.concatenate(labels)
 
@@ -298,7 +298,7 @@ def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop)
     np.testing.assert_array_equal(first[0], again[0])
     assert first[0].shape == (200, 75, 75, 3) and -1 <= first[0].min() < -0.5 and 0.5 < first[0].max() <= 1
     assert (first[1] != second[1]).any() and sorted(first[1]) == sorted(second[1])
-    # In the order as stored, without a crop, the same pictures come every time; with one, never.
+    # In the order as stored, without a crop, the same images come every time; with one, never.
     one, other = (np.sort(shown[0].mean(axis=(1, 2, 3))) for shown in (first, second))
     assert np.allclose(one, other, atol=1e-6) is not random_crop
 
@@ -314,7 +314,7 @@ def test_evaluation_sees_the_centre_in_order(shards):
     assert labels[7] == imagenet.random_label(label, name, 1.0, 0, 2)
 
 
-def test_limit_is_the_first_pictures_in_every_epoch(shards):
+def test_limit_is_the_first_images_in_every_epoch(shards):
     train, _, _ = load(shards, limit=30)
     batches = train.pipeline()
     means = [np.sort(shown(train, batches, epoch)[0].mean(axis=(1, 2, 3))) for epoch in (0, 1)]
@@ -392,7 +392,7 @@ def test_a_script_from_end_to_end(tmp_path):
     told = record.read(model)
     assert {"train_accuracy", "train_top_5", "test_accuracy", "test_top_5"} <= set(told)
     np.testing.assert_allclose(told["history"]["learning_rate"], [0.05, 0.025])
-    assert told["title"].startswith("Inception v3 on synthetic, dropout, weight decay, random labels")
+    assert told["title"].startswith("Inception v3 on ImageNet, dropout, weight decay, random labels (synthetic, limit-32")
     loaded = keras.models.load_model(model, compile=False)
     np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-3)
 
