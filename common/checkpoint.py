@@ -1,5 +1,6 @@
 """The state of a training in one file: weights, optimizer, callbacks and history, replaced in one step."""
 
+import io
 import json
 import pickle
 import zipfile
@@ -37,7 +38,7 @@ def read(path, model, callbacks, facts, although_changed):
         # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
         with np.load(path, allow_pickle=False) as saved:
             then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
-            states = data.unpickle(saved["callbacks"].tobytes())
+            states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
             values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
     except PermissionError as error:
         raise SystemExit(f"The checkpoint {path} cannot be read ({error.strerror}). Make it readable, or give another "
