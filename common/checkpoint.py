@@ -31,8 +31,8 @@ def write(path, model, callbacks, history, facts, over):
 def read(path, model, callbacks, facts, although_changed):
     """Gives the model and its optimizer the state of a checkpoint, or says why not, and leaves it as it is.
 
-    Returns (history, over, restore): restore() gives the callbacks their state; to be called once the training has
-    begun, since they reset themselves then.
+    Returns (history, over, restore): restore(logs) gives the callbacks their state, once the training has begun, since
+    they reset themselves then.
     """
     try:
         # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
@@ -54,8 +54,11 @@ def read(path, model, callbacks, facts, although_changed):
                          "all the same, or --fresh to start from the first epoch.")
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
-    return history, bool(over), lambda: [vars(callback).update(state)
-                                         for callback, state in zip(callbacks, states, strict=False)]
+
+    def restore(logs):
+        for callback, state in zip(callbacks, states, strict=False):
+            vars(callback).update(state)
+    return history, bool(over), restore
 
 
 def training_facts(model, callbacks, settings, examples):

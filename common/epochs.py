@@ -34,21 +34,14 @@ class StopOnceFitted(keras.callbacks.Callback):
 
 
 class Epochs(keras.callbacks.Callback):
-    """What `experiment.Run.fit` does around each epoch.
+    """What `experiment.Run.fit` does around each epoch.  The script's own `callbacks` come before this one."""
 
-    `callbacks` are the script's own, which come before this one; restore() gives them their state once the training
-    has begun.
-    """
-
-    def __init__(self, run, callbacks, restore):
+    def __init__(self, run, callbacks):
         super().__init__()
-        self.run, self.callbacks, self.restore = run, callbacks, restore
+        self.run, self.callbacks = run, callbacks
         self.picture = run.stem.with_name(run.stem.name + ".training.png")
         self.terminal = run.writes and sys.stdout is not None and sys.stdout.isatty()
         self.written = self.drawn = self.shown = time.monotonic()
-
-    def on_train_begin(self, logs=None):
-        self.restore()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began, self.line = time.perf_counter(), f"epoch {epoch + 1} of {self.params['epochs']}: "

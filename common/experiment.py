@@ -109,7 +109,7 @@ class Run:
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = checkpoint.training_facts(model, callbacks, self.settings, train.digest())
-        over, restore = False, lambda: None
+        over, restore = False, None
         if self.checkpoint.exists() and not self.given.fresh:
             self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.facts,
                                                           self.given.resume)
@@ -130,7 +130,8 @@ class Run:
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
-                      callbacks=[*callbacks, Epochs(self, callbacks, restore)], verbose=0)
+                      callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
+                                 Epochs(self, callbacks)], verbose=0)
 
     def save(self, model):
         """Evaluates the trained model in float32, writes it with its run to the .h5, and the picture beside it.
