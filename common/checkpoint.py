@@ -17,9 +17,8 @@ WAY_OUT = "Add --fresh to start from the first epoch; that replaces it."
 def write(path, model, callbacks, history, facts, over):
     """Writes the state after an epoch in the place of the one before.
 
-    Of each of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are
-    kept.  `history` is a dict of lists with a value per epoch, `facts` are as below, `over` is whether the training
-    has come to its end.
+    Of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are kept.
+    `facts` are those of `training_facts`, `over` is whether the training has come to its end.
     """
     state = pickle.dumps(list(map(_state, callbacks)))
     with record.replacing(path) as part:

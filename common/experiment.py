@@ -42,8 +42,8 @@ def start(script, dataset="cifar10", others=(), part=None):
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
-        raise SystemExit("These scripts run on tensorflow or jax, and Keras is set to "
-                         f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow.")
+        raise SystemExit(f"These scripts run on tensorflow or jax, and Keras is set to {keras.backend.backend()}. Set "
+                         "KERAS_BACKEND=tensorflow.")
     # A user's ~/.keras/keras.json, written for other work, would make other networks of the scripts.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
