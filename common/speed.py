@@ -74,6 +74,8 @@ def feed(batches):
         return batches
     import tensorflow as tf
 
+    cut_here = isinstance(batches, cifar10.Images)
+
     def examples():
         if cut_here:
             yield batches.order, batches.tops, batches.lefts, batches.means, batches.deviations
@@ -93,7 +95,6 @@ def feed(batches):
             return (scaled - tf.gather(means, rows)) / tf.gather(deviations, rows), tf.gather(labels, rows)
         return tf.data.Dataset.range(len(batches)).map(batch)
 
-    cut_here = isinstance(batches, cifar10.Images)
     signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in next(examples()))
     dataset = tf.data.Dataset.from_generator(examples, output_signature=signature)
     if cut_here:
