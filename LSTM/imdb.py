@@ -96,23 +96,18 @@ class Reviews(data.Batches):
     """Batches of reviews and labels for Keras, (int32 of shape (batch, 200), int32 of shape (batch,)).
 
     A review begins with a mark for its start; one that is shorter than 200 is padded in front, so that its end, where
-    the network answers, comes last.
-
-    Args:
-        reviews: list of int arrays of word ranks.
-        random_crop: a random 200 words in a row of every review instead of the last ones.
-        labels, batch_size, shuffle_seed, settings, mislabeled: as `data.Batches` takes them.
+    the network answers, comes last.  `reviews` is a list of int arrays of word ranks; `random_crop` shows a random 200
+    words in a row of every review instead of the last ones; the rest is as `data.Batches` takes it.
     """
 
-    def __init__(self, reviews, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
-                 mislabeled=None):
+    def __init__(self, reviews, labels, batch_size, random_crop=False, *args, **kwargs):
         self.reviews, self.random_crop = reviews, random_crop
         self.lengths = np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
         # All reviews in a row, so that a batch is gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)
         self.words = np.where(ranks + OFFSET < VOCABULARY, ranks + OFFSET, UNKNOWN).astype(np.int32)
-        super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
+        super().__init__(labels, batch_size, *args, **kwargs)
 
     def draw_crops(self, random):
         self.firsts = np.maximum(self.lengths - LENGTH, 0)
@@ -142,7 +137,7 @@ def _read_array(archive, name):
             raise ValueError(f"its {name} is of version {version}, not (1, 0)")
         shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
         if kind.hasobject:
-            return np.asarray(data.unpickle(file, encoding="latin1"), object).reshape(shape)
+            return np.asarray(data.Unpickler(file, encoding="latin1").load(), object).reshape(shape)
         return np.frombuffer(file.read(), kind).reshape(shape, order="F" if by_columns else "C")
 
 

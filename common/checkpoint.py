@@ -1,5 +1,6 @@
 """The state of a training in one file: weights, optimizer, callbacks and history, replaced in one step."""
 
+import io
 import json
 import pickle
 import zipfile
@@ -16,9 +17,8 @@ WAY_OUT = "Add --fresh to start from the first epoch; that replaces it."
 def write(path, model, callbacks, history, facts, over):
     """Writes the state after an epoch in the place of the one before.
 
-    Of each of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are
-    kept.  `history` is a dict of lists with a value per epoch, `facts` are as below, `over` is whether the training
-    has come to its end.
+    Of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are kept.
+    `facts` are those of `training_facts`, `over` is whether the training has come to its end.
     """
     state = pickle.dumps(list(map(_state, callbacks)))
     with record.replacing(path) as part:
@@ -30,14 +30,14 @@ def write(path, model, callbacks, history, facts, over):
 def read(path, model, callbacks, facts, although_changed):
     """Gives the model and its optimizer the state of a checkpoint, or says why not, and leaves it as it is.
 
-    Returns (history, over, restore): restore() gives the callbacks their state; to be called once the training has
-    begun, since they reset themselves then.
+    Returns (history, over, restore): restore(logs) gives the callbacks their state, once the training has begun, since
+    they reset themselves then.
     """
     try:
         # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
         with np.load(path, allow_pickle=False) as saved:
             then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
-            states = data.unpickle(saved["callbacks"].tobytes())
+            states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
             values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
     except PermissionError as error:
         raise SystemExit(f"The checkpoint {path} cannot be read ({error.strerror}). Make it readable, or give another "
@@ -53,8 +53,11 @@ def read(path, model, callbacks, facts, although_changed):
                          "all the same, or --fresh to start from the first epoch.")
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
-    return history, bool(over), lambda: [vars(callback).update(state)
-                                         for callback, state in zip(callbacks, states, strict=False)]
+
+    def restore(logs):
+        for callback, state in zip(callbacks, states, strict=False):
+            vars(callback).update(state)
+    return history, bool(over), restore
 
 
 def training_facts(model, callbacks, settings, examples):

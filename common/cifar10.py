@@ -12,20 +12,14 @@ SIDE = 28  # of the window that the networks see, in pixels
 
 
 def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
-    """Loads the images of a run, as batches ready for `fit`.
+    """Loads the images of a run, an `experiment.Run`; returns (training, test), two `Images`, ready for `fit`.
 
-    Args:
-        run: an `experiment.Run`; its dataset, data, limit and seed are read.
-        batch_size: images in a step of training.
-        label_noise: probability that a training label is redrawn from all classes.
-        random_crop: train on a random window of every image, drawn in each epoch, instead of the central one.
-        transform: function of (images, seed) that replaces the central windows, training and test, once and for all
-            epochs; it takes uint8 of shape (n, 28, 28, 3) and returns the same.
-
-    Returns (training, test), two `Images`.
+    `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` the network
+    is trained on a random window of every image, drawn in each epoch, instead of the central one.  `transform`, a
+    function of (images, seed), replaces the central windows, training and test, once and for all epochs; it takes uint8
+    of shape (n, 28, 28, 3) and returns the same shape.
     """
-    synthetic_ones = run.dataset == "synthetic"
-    (images, labels), (test_images, test_labels) = synthetic() if synthetic_ones else read(run.data)
+    (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
     images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
@@ -56,8 +50,8 @@ def read(folder=None):
 
 
 def _read_batch(path):
-    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"):
-        batch = data.unpickle(path.read_bytes(), encoding="bytes")
+    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"), path.open("rb") as file:
+        batch = data.Unpickler(file, encoding="bytes").load()
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
         if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
             raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
@@ -86,19 +80,16 @@ def synthetic(place_of="CIFAR-10"):
 class Images(data.Batches):
     """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
 
-    Args:
-        images: uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each.
-        random_crop: a random window of every image instead of the central one.
-        labels, batch_size, shuffle_seed, settings, mislabeled: as `data.Batches` takes them.
+    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; `random_crop` shows
+    a random window of every image instead of the central one; the rest is as `data.Batches` takes it.
     """
 
     tops = None  # with lefts, means and deviations: of the window that the epoch shows of each image
 
-    def __init__(self, images, labels, batch_size, random_crop=False, shuffle_seed=None, settings=None,
-                 mislabeled=None):
+    def __init__(self, images, labels, batch_size, random_crop=False, *args, **kwargs):
         self.images, self.random_crop = images, random_crop
         self.sources = images if random_crop else central(images)  # that windows are cut out of
-        super().__init__(labels, batch_size, shuffle_seed, settings, mislabeled)
+        super().__init__(labels, batch_size, *args, **kwargs)
 
     def draw_crops(self, random):
         if self.tops is None or self.random_crop:
@@ -134,11 +125,9 @@ def central(images):
 
 
 def standardize(images):
-    """Scales every image by itself to mean 0 and variance 1, as TensorFlow's per_image_standardization does.
+    """Scales every image by itself to mean 0 and variance 1: uint8 of shape (n, height, width, 3) to float32.
 
-    Maps uint8 of shape (n, height, width, 3) to float32: (x - mean) / max(standard deviation, 1 / sqrt(number of
-    values)), x = pixel / 255.
-
+    x = pixel / 255 becomes (x - mean) / max(standard deviation, 1 / sqrt(number of values)).
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
     mean, deviation = _statistics(images)

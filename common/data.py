@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import hashlib
-import io
 import pickle
 from pathlib import Path
 
@@ -19,15 +18,14 @@ SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 def find_folder(folder, entry, otherwise, packed=None):
     """Finds the folder that holds the file or folder `entry`: the one the user named, else `data` here or beside us.
 
-    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  Where the entry's archive
-    `packed` lies there, or the named folder does not exist, that is said, with what `otherwise` can be done.
+    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  Says so where only the
+    entry's archive `packed` lies there, or the named folder does not exist, with what `otherwise` can be done.
     """
     for place in [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]:
         if (place / entry).exists():
             return place
         if packed and (place / packed).exists():
-            raise SystemExit(f"{place / packed} is packed. Unpack it there (tar -xzf), or give another folder with "
-                             "--data.")
+            raise SystemExit(f"{place / packed} is packed. Unpack it there (tar -xzf), or give another --data folder.")
     if folder and not Path(folder).is_dir():
         raise SystemExit(f"The data folder {folder} {'is a file' if Path(folder).exists() else 'does not exist'}. Give "
                          f"the one that holds {entry} with --data, or {otherwise}.")
@@ -46,7 +44,7 @@ def reading(path, kind, remedy):
 
 
 def downloaded(load, dataset, entry):
-    """What load() returns, which downloads a data set where no `data` holds its entry."""
+    """Returns what load() downloads, a data set whose entry no folder `data` holds."""
     try:
         return load()
     except Exception as error:  # Keras raises a bare Exception where there is no network
@@ -80,14 +78,11 @@ class Batches(keras.utils.PyDataset):
     draw_crops(random) draws from a RandomState which part of each example an epoch shows; inputs(rows) makes the inputs
     of the examples with these numbers; for_evaluation() gives batches of the same examples and labels in order, without
     a random crop.  Order and crops are a function of seed and epoch alone, so that a resumed training sees what the
-    uninterrupted one would have seen.
+    uninterrupted one would have seen; without a `shuffle_seed` the examples keep their order.  The last batch of an
+    epoch may be smaller.
 
-    Args:
-        labels: int32 of shape (n,).
-        batch_size: examples in a batch; the last one of an epoch may be smaller.
-        shuffle_seed: None keeps the examples in their order; an integer shuffles them in every epoch.
-        settings: dict of what the .h5 records of how the examples were made.
-        mislabeled: bool of shape (n,), whether a label is not the true one; None where that is not told apart.
+    `labels` are int32 of shape (n,); `settings` is a dict of what the .h5 records of how the examples were made;
+    `mislabeled`, bool of shape (n,), is whether a label is not the true one, None where that is not told apart.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
@@ -130,15 +125,12 @@ class Batches(keras.utils.PyDataset):
         return self.inputs(rows), self.labels[rows]
 
 
-def unpickle(content, **options):
-    """Unpickles bytes, or a file, made of arrays, lists, numbers and text; what would run anything else is refused.
+class Unpickler(pickle.Unpickler):
+    """Reads a file made of arrays, lists, numbers and text; what would run anything else is refused.
 
     Source: https://docs.python.org/3/library/pickle.html#restricting-globals
     """
-    return _ArraysOnly(io.BytesIO(content) if isinstance(content, bytes) else content, **options).load()
 
-
-class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module, name):
         arrays = module.startswith("numpy") and name in ("_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype")
         if not arrays and (module, name) != ("_codecs", "encode"):

@@ -34,21 +34,14 @@ class StopOnceFitted(keras.callbacks.Callback):
 
 
 class Epochs(keras.callbacks.Callback):
-    """What `experiment.Run.fit` does around each epoch.
+    """What `experiment.Run.fit` does around each epoch.  The script's own `callbacks` come before this one."""
 
-    `callbacks` are the script's own, which come before this one; restore() gives them their state once the training
-    has begun.
-    """
-
-    def __init__(self, run, callbacks, restore):
+    def __init__(self, run, callbacks):
         super().__init__()
-        self.run, self.callbacks, self.restore = run, callbacks, restore
+        self.run, self.callbacks = run, callbacks
         self.picture = run.stem.with_name(run.stem.name + ".training.png")
         self.terminal = run.writes and sys.stdout is not None and sys.stdout.isatty()
         self.written = self.drawn = self.shown = time.monotonic()
-
-    def on_train_begin(self, logs=None):
-        self.restore()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began, self.line = time.perf_counter(), f"epoch {epoch + 1} of {self.params['epochs']}: "
@@ -79,11 +72,12 @@ class Epochs(keras.callbacks.Callback):
         if not self.run.writes:
             return
         left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
+        duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
         accuracy = record.accuracy_name(history)
         shown = [f"{split} {history[name][-1]:.2%}, "
                  for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
         say("\r" * self.terminal + self.line + "".join(shown) + f"loss {history['loss'][-1]:.4g}, "
-            f"{history['seconds'][-1]:.1f} s, {_duration(left)} left")
+            f"{history['seconds'][-1]:.1f} s, {duration} left")
         if time.monotonic() - self.drawn > REDRAW:
             self.run.draw(self.picture)
             self.drawn = time.monotonic()
@@ -95,8 +89,3 @@ class Epochs(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.picture.unlink(missing_ok=True)  # the picture of the whole run replaces it
-
-
-def _duration(seconds):
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else (
-        f"{seconds / 3600:.1f} h")

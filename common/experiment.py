@@ -18,24 +18,20 @@ from common.epochs import Epochs, StopOnceFitted  # noqa: F401 - scripts say exp
 
 import keras
 
-BACKENDS = "tensorflow", "jax"
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-TRAINING = "optimizer", "optimizer's settings", "loss", "callbacks"  # of a training's facts, for the .h5
 LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characters of a path on Windows
 
 
 def start(script, dataset="cifar10", others=(), part=None):
     """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
-    Every upper-case constant that is a number, a text or a bool is an option: LEARNING_RATE is --learning-rate, its
+    `script` are the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.  Every
+    other upper-case constant that is a number, a text or a bool is an option: LEARNING_RATE is --learning-rate, its
     default and type are the constant's, its help is the comment beside it.  What the command line says replaces the
     constant in the script.  Options that differ from the constants are added to the files' names.
 
-    Args:
-        script: the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.
-        dataset, others: names of the data set, and of those that --dataset takes besides.
-        part: function of the options that names the part of the data set that the run is on, for the files' names, or
-            returns None for the whole of it.
+    --dataset takes `dataset`, the default, `others` and synthetic.  `part` is a function of the options that names the
+    part of the data set that the run is on, for the files' names, or returns None for the whole of it.
     """
     sys.excepthook = _on_error
     with contextlib.suppress(OSError):
@@ -45,9 +41,9 @@ def start(script, dataset="cifar10", others=(), part=None):
         stream.reconfigure(errors="backslashreplace")
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
-    if keras.backend.backend() not in BACKENDS:
-        raise SystemExit(f"These scripts run on {' or '.join(BACKENDS)}, and Keras is set to "
-                         f"{keras.backend.backend()}. Set KERAS_BACKEND={BACKENDS[0]}.")
+    if keras.backend.backend() not in ("tensorflow", "jax"):
+        raise SystemExit(f"These scripts run on tensorflow or jax, and Keras is set to {keras.backend.backend()}. Set "
+                         "KERAS_BACKEND=tensorflow.")
     # A user's ~/.keras/keras.json, written for other work, would make other networks of the scripts.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
@@ -58,38 +54,35 @@ def start(script, dataset="cifar10", others=(), part=None):
     name = part and part(given)
     if name and name not in differing.values():
         differing["part"] = name
-    return Run(Path(script["__file__"]).absolute(), script["__doc__"], given, settings, differing, script.get("PAPER"))
+    return Run(script, given, settings, differing)
 
 
 class Run:
-    """One run of a script.
+    """One run of a script, with the dataset, limit, seed and data (its folder, or None) of the command line.
 
-    Attributes:
-        settings: dict of all that changes the result: the script's constants in lower case, dataset, limit, seed, and
-            how the examples are made; it goes into the .h5.
-        dataset, limit, seed, data: as the command line gives them; data is the folder of the data set, or None.
-        title: the first line of the script's docstring, and what differs from its constants.
-        stem: path of the files, without their ending.
-        history: dict, name to a list with one value per epoch, as in the .h5.
-        writes: whether this process prints and writes files, where several train together.
+    `settings` is a dict of all that changes the result, as it goes into the .h5: the script's constants in lower case,
+    dataset, limit, seed, and how the examples are made.  `title` is the first line of the script's docstring, and what
+    differs from its constants; `stem` is the path of the files, without their ending; `history`, as in the .h5, a dict
+    of lists with a value per epoch; `writes` is whether this process, where several train together, prints and writes.
     """
 
     writes = True
 
-    def __init__(self, script, doc, given, settings, differing, paper):
+    def __init__(self, script, given, settings, differing):
         self.given, self.settings, self.history = given, settings, {}
         self.kept, self.signal, self.undrawn = 0, None, False
         self.dataset, self.limit, self.seed, self.data = given.dataset, given.limit, given.seed, given.data
-        title = (doc or script.stem).strip().splitlines()[0].rstrip(".")
+        path = Path(script["__file__"]).absolute()
+        title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
         # The paper's figures are for the script's own settings, whatever the seed.
-        self.paper = dict(zip(("paper_train", "paper_test"), paper or (), strict=False)) if (
-            differing.keys() <= {"seed", "precision"}) else {}
-        folder = given.out or script.parent
-        self.stem = folder / "--".join([script.stem, *differing.values()])
+        figures = script.get("PAPER") or () if differing.keys() <= {"seed", "precision"} else ()
+        self.paper = dict(zip(("paper_train", "paper_test"), figures, strict=False))
+        folder = given.out or path.parent
+        self.stem = folder / "--".join([path.stem, *differing.values()])
         # A run can be resumed with more epochs, so their number is no part of the checkpoint's name.
         labels = [label for name, label in differing.items() if name != "epochs"]
-        self.checkpoint = folder / f".{'--'.join([script.stem, *labels])}.checkpoint.npz"
+        self.checkpoint = folder / f".{'--'.join([path.stem, *labels])}.checkpoint.npz"
         if len(os.fsencode(self.stem.name)) > LONGEST or os.name == "nt" and len(str(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
         if self.data and self.dataset == "synthetic":
@@ -101,14 +94,12 @@ class Run:
                              "exists and is yours with --out.") from None
 
     def fit(self, model, train, test, epochs, callbacks=()):
-        """Trains the model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
+        """Trains a compiled model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
 
-        Args:
-            model: compiled Keras model.
-            train, test: as a `load` of this collection returns them; test may be None.  A run with a limit is tested on
-                as many examples after an epoch, and on all of them in the end.
-            epochs: passes over the training examples, those of an interrupted run included.
-            callbacks: Keras callbacks; their attributes that are numbers, text or arrays are resumed, too.
+        `train` and `test` are as a `load` of this collection returns them; test may be None.  A run with a limit is
+        tested on as many examples after an epoch, and on all of them in the end.  `epochs` are passes over the training
+        examples, those of an interrupted run included.  Of the Keras callbacks, attributes that are numbers, text or
+        arrays are resumed, too.
         """
         if type(epochs) is not int or epochs < 1:
             raise SystemExit(f"The number of epochs {epochs} is not a whole number of 1 or more.")
@@ -118,7 +109,7 @@ class Run:
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = checkpoint.training_facts(model, callbacks, self.settings, train.digest())
-        over, restore = False, lambda: None
+        over, restore = False, None
         if self.checkpoint.exists() and not self.given.fresh:
             self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.facts,
                                                           self.given.resume)
@@ -129,11 +120,18 @@ class Run:
             say(f"Resuming: {self.kept} epochs are done" + f", continuing with epoch {self.kept + 1} of {epochs}" * (
                 not over and self.kept < epochs))
         fed, tested = speed.feeds(model, train, test.first(self.limit) if test and self.limit else test)
-        with _signals_noted(self):
+        with contextlib.ExitStack() as before:
+            # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
+            # Keras.  What the process was started to ignore, as under nohup, stays ignored.
+            for number in SIGNALS:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    handler = signal.signal(number, lambda number, _: setattr(self, "signal", number))
+                    before.callback(signal.signal, number, handler)
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
-                      callbacks=[*callbacks, Epochs(self, callbacks, restore)], verbose=0)
+                      callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
+                                 Epochs(self, callbacks)], verbose=0)
 
     def save(self, model):
         """Evaluates the trained model in float32, writes it with its run to the .h5, and the picture beside it.
@@ -148,8 +146,8 @@ class Run:
                 if isinstance(layer, keras.layers.Normalization):
                     layer.finalize_state()  # whose statistics are in the precision of the training
         model.test_function = model.predict_function = None  # compiled for the other precision
-        results = {"seconds": sum(self.history["seconds"]), "history": self.history,
-                   "training": {name: self.facts[name] for name in TRAINING}}
+        training = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
+        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": training}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 measured = model.evaluate(speed.feed(examples.for_evaluation()), return_dict=True, verbose=0)
@@ -172,20 +170,21 @@ class Run:
         for the curves of a training.  Where a model cannot be written whole, its weights are, as NAME.weights.h5.
         """
         run = {"title": self.title, "settings": self.settings, **record.environment(), **results, **self.paper}
-        files = {ending: self.stem.with_name(self.stem.name + ending) for ending in (".h5", ".run.h5", ".weights.h5")}
-        saved = files[".run.h5"]
+        whole, alone, weights, picture = (self.stem.with_name(self.stem.name + ending)
+                                          for ending in (".h5", ".run.h5", ".weights.h5", ".png"))
+        saved = alone
         if model and not self.given.no_weights:
             try:
-                record.write(files[".h5"], run | {"probe": record.probe(model)}, model)
-                saved = files[".h5"]
+                record.write(whole, run | {"probe": record.probe(model)}, model)
+                saved = whole
             except Exception as error:  # of nearly any kind, from layers of the user's own
-                with record.replacing(files[".weights.h5"]) as part:
+                with record.replacing(weights) as part:
                     model.save_weights(part)
-                say(f"The model cannot be written whole ({error}). Its weights are in {files['.weights.h5']}.")
-        if saved == files[".run.h5"]:
-            record.write(saved, run)
-        self.draw(self.stem.with_name(self.stem.name + ".png"), run, draw)
-        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {self.stem.name}.png")
+                say(f"The model cannot be written whole ({error}). Its weights are in {weights}.")
+        if saved == alone:
+            record.write(alone, run)
+        self.draw(picture, run, draw)
+        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
 
     def draw(self, path, run=None, draw=None):
         """Draws a run, by default the curves of this one as far as it has come.  If it fails, the training goes on."""
@@ -211,21 +210,6 @@ def _check(model, steps):
         model.get_config(), model.input_shape
     except Exception as error:  # of nearly any kind, from layers of the user's own
         say(f"Of this model only the weights can be saved, as NAME.weights.h5: {str(error).strip().splitlines()[0]}")
-
-
-@contextlib.contextmanager
-def _signals_noted(run):
-    """Notes a signal to end, to be acted on between steps: raised anywhere, it can get lost in a callback of Keras.
-
-    What the process was started to ignore, as under nohup, stays ignored.
-    """
-    before = {number: signal.signal(number, lambda number, _: setattr(run, "signal", number))
-              for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _on_error(kind, error, traceback):

@@ -16,15 +16,9 @@ def corrupt_labels(labels, inputs, probability, seed, classes=10):
     machine and with every version of NumPy, in whatever order the data set is stored; and a label corrupted at one
     probability is corrupted, to the same class, at every higher one.
 
-    Args:
-        labels: integers, shape (n,), the true labels.
-        inputs: the n examples the labels belong to; each is hashed as its bytes.
-        probability: from 0 (labels stay as they are) to 1 (all are redrawn; one in `classes` comes out true).
-        seed: integer, 0 or above.
-        classes: number of classes drawn from.
-
-    Returns:
-        The labels to fit, a new array of the shape and type of `labels`.
+    `labels` are the true ones, integers of shape (n,), of the n arrays `inputs`; `probability` is from 0 (labels stay
+    as they are) to 1 (all are redrawn; one in `classes` comes out true); `seed` is an integer, 0 or above.  Returns the
+    labels to fit, a new array of the shape and type of `labels`.
 
     Source: paper, section 2.1, "partially corrupted labels" and "random labels".
     """
@@ -45,14 +39,9 @@ def _hash(example, seed, size):
 def training_part(run, inputs, labels, probability, classes):
     """The training examples of a run: the first ones where it has a limit, and with label noise random labels.
 
-    Args:
-        run: an `experiment.Run`; its limit and seed are read.
-        inputs, labels: the whole training set, sequences of the same length; labels are integers below `classes`.
-        probability: that a label is redrawn, the label noise.
-
-    Returns:
-        (inputs, labels, mislabeled): mislabeled is a bool array, whether a label is not the true one, or None where
-        the label noise does not lie between 0 and 1.
+    `inputs` and `labels` are the whole training set, labels integers below `classes`; `probability` is the label noise.
+    Returns (inputs, labels, mislabeled): mislabeled is a bool array, whether a label is not the true one, or None where
+    no label is, or where all are redrawn.
     """
     if not 0 <= probability <= 1:
         raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
@@ -63,16 +52,14 @@ def training_part(run, inputs, labels, probability, classes):
     labels = corrupt_labels(true, inputs, probability, run.seed, classes)
     say(f"Random labels (probability {probability:g}, seed {run.seed}): {np.mean(labels == true):.1%} of the training "
         "labels are still the true ones.")
-    return inputs, labels, labels != true if probability < 1 else None
+    return inputs, labels, labels != true if probability < 1 and (labels != true).any() else None
 
 
 def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1.
 
     They show which labels are learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks").
-
-    Args:
-        train: the training examples as `load` returns them.
+    `train` are the training examples as `load` returns them.
     """
     if train.mislabeled is not None:
         train.metric = CleanAndMislabeled(train)
@@ -89,26 +76,22 @@ class CleanAndMislabeled(keras.metrics.Metric):
 
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
-        self.train, count = train, len(train.mislabeled)
-        self.groups = self.add_weight(shape=(count,), initializer="zeros", dtype="int32", name="groups")
+        self.train = train
+        self.groups = self.add_weight(shape=train.mislabeled.shape, initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
-        self.counts = self.add_weight(shape=(2,), initializer="zeros", name="counts")
-        self.right = self.add_weight(shape=(2,), initializer="zeros", name="right")
+        self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]
         self.reset_state()
 
     def reset_state(self):
+        super().reset_state()
         self.groups.assign(self.train.mislabeled[self.train.order])
-        for variable in self.seen, self.counts, self.right:
-            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def update_state(self, labels, logits, sample_weight=None):
-        labels = ops.reshape(labels, (-1,))
-        right = ops.cast(ops.argmax(logits, axis=-1), "int32") == ops.cast(labels, "int32")
-        places = (self.seen + ops.arange(ops.shape(labels)[0], dtype="int32")) % self.groups.shape[0]
-        groups = ops.one_hot(ops.take(self.groups, places), 2)  # (batch, 2)
-        self.counts.assign_add(ops.sum(groups, axis=0))
-        self.right.assign_add(ops.sum(groups * ops.cast(right, "float32")[:, None], axis=0))
-        self.seen.assign_add(ops.shape(labels)[0])
+        count = ops.shape(labels)[0]
+        groups = ops.take(self.groups, (self.seen + ops.arange(count, dtype="int32")) % self.groups.shape[0])
+        for group, part in enumerate(self.parts):
+            part.update_state(labels, logits, ops.equal(groups, group))
+        self.seen.assign_add(count)
 
     def result(self):
-        return dict(zip(self.NAMES, ops.unstack(self.right / ops.maximum(self.counts, 1)), strict=True))
+        return {part.name: part.result() for part in self.parts}

@@ -1,6 +1,7 @@
 """The command line of a script: its upper-case constants, and what every run has besides."""
 
 import argparse
+import contextlib
 import math
 import re
 import tokenize
@@ -31,14 +32,29 @@ def parse(script, dataset, others=()):
     constants = {name.lower(): value for name, value in script.items() if name.isupper()
                  and type(value) in (bool, int, float, str) and name.lower() not in (*FOLDERS, *FLAGS, "help")}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
-    parser = _parser(script, defaults, others)
+    choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
+    parser = argparse.ArgumentParser(description=script["__doc__"],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    comments = {}
+    with contextlib.suppress(OSError, SyntaxError, UnicodeDecodeError):
+        with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
+            comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", file.read(), re.MULTILINE))
+    for name, default in defaults.items():
+        text = HELP.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
+        how = {"choices": choices[name]} if name in choices else {
+            "metavar": "N" if default is None else type(default).__name__.upper(), "type": _type(default)}
+        parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
+    for name in FOLDERS:
+        parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=HELP[name])
+    for name in FLAGS:
+        parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=HELP[name])
     options = parser.parse_args()
     if not 0 <= options.seed < 2**32 or options.limit is not None and options.limit < 1:
         parser.error("--limit is a whole number of 1 or more, and --seed one from 0 to 4294967295")
+    if "precision" in constants and options.precision == "auto":
+        options.precision = speed.fast_precision()
     if defaults.get("precision") == "auto":
         defaults["precision"] = "mixed_bfloat16"
-    if getattr(options, "precision", None) == "auto":
-        options.precision = speed.fast_precision()
     settings = {name: getattr(options, name) for name in defaults}
     script.update({name.upper(): settings[name] for name in constants})
     return options, settings, {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
@@ -50,28 +66,6 @@ def _label(name, value):
     return text if name == "dataset" else f"{name.replace('_', '-')}-{text}"
 
 
-def _parser(script, defaults, others):
-    parser = argparse.ArgumentParser(description=script["__doc__"],
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = {"dataset": [defaults["dataset"], *others, "synthetic"],
-               "precision": ["auto", "float32", "mixed_bfloat16"]}
-    try:
-        with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-            comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", file.read(), re.MULTILINE))
-    except (OSError, SyntaxError, UnicodeDecodeError):
-        comments = {}
-    for name, default in defaults.items():
-        text = HELP.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
-        how = {"choices": choices[name]} if name in choices else {
-            "metavar": "N" if default is None else type(default).__name__.upper(), "type": _type(default)}
-        parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
-    for name in FOLDERS:
-        parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=HELP[name])
-    for name in FLAGS:
-        parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=HELP[name])
-    return parser
-
-
 def _type(default):
     """A type for argparse: that of the constant.  A constant 0 or 1 may mean a fraction and takes any number."""
     whole = default is None or type(default) is int and default not in (0, 1)
@@ -81,12 +75,10 @@ def _type(default):
             return text
         if isinstance(default, bool) and text.lower() in ("true", "false"):
             return text.lower() == "true"
-        try:
+        with contextlib.suppress(ValueError):
             value = int(text) if whole or re.fullmatch(r"[-+]?\d+", text) else float(text)
             if math.isfinite(value) and not isinstance(default, bool):
                 return float(value) if isinstance(default, float) else value
-        except ValueError:
-            pass
         kind = "true or false" if isinstance(default, bool) else f"a {'whole ' * whole}number"
         raise argparse.ArgumentTypeError(f"{text} is not {kind}")
     return parse

@@ -1,5 +1,6 @@
 """The picture of a run."""
 
+import functools
 import textwrap
 
 from common import record
@@ -9,11 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 TRAIN, TEST = "tab:blue", "tab:orange"
-
-
-def style():
-    """A context in which pictures have Matplotlib's own style, whatever the user's matplotlibrc says."""
-    return matplotlib.style.context("default")
+# A context in which pictures have Matplotlib's own style, whatever the user's matplotlibrc says
+style = functools.partial(matplotlib.style.context, "default")
 
 
 def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):

@@ -28,10 +28,10 @@ import keras
 import numpy as np
 
 JSON = ("settings", "training", "versions", "machine")
-# What newer versions of Keras write into a model's configuration, with the value at which it does nothing
+# What newer versions of Keras write into a model's configuration and 3.12, the oldest supported, does not know, with
+# the value at which it does nothing
 NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
          "renorm_momentum": 0.99}
-HEADROOM = 2**20  # bytes; more than everything but the weights takes
 
 
 @contextlib.contextmanager
@@ -67,13 +67,14 @@ def write(path, run, model=None):
     """
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 a legacy format at every save
     with replacing(path) as part:
-        # HDF5 aborts the process on a full disk; so the space is reserved first, by ordinary means.
-        part.write_bytes(bytes(HEADROOM + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
+        # HDF5 aborts the process on a full disk; so the space is reserved first, by ordinary means: that of the weights
+        # and 1 MiB, more than everything else takes.
+        part.write_bytes(bytes(2**20 + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
         if model:
             model.save(part, include_optimizer=False)
         with h5py.File(part, "a" if model else "w") as file:
             if model:
-                file.attrs["model_config"] = json.dumps(without_newer(json.loads(file.attrs["model_config"])))
+                file.attrs["model_config"] = json.dumps(without_newer(file.attrs["model_config"]))
             group = file.create_group("run")
             for name, value in run.items():
                 if isinstance(value, dict) and name not in JSON:
@@ -84,12 +85,9 @@ def write(path, run, model=None):
 
 
 def without_newer(config):
-    """Leaves out of a model's configuration what Keras 3.12, the oldest supported, does not know and has no effect."""
-    if isinstance(config, list):
-        return [without_newer(item) for item in config]
-    if isinstance(config, dict):
-        return {name: without_newer(value) for name, value in config.items() if (name, value) not in NEWER.items()}
-    return config
+    """A model's configuration, read from its JSON, without what Keras 3.12 does not know and has no effect."""
+    return json.loads(config, object_hook=lambda part: dict(item for item in part.items()
+                                                            if item not in NEWER.items()))
 
 
 def read(path):
@@ -129,9 +127,8 @@ def probe(model):
 
 def environment():
     """The versions and the machine of this process, as a run records them."""
-    found = None
-    with contextlib.suppress(OSError):
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    features = Path("/proc/cpuinfo")
+    found = features.exists() and re.search(r"model name\s*: (.*)", features.read_text(encoding="utf-8"))
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}

@@ -74,17 +74,16 @@ def feed(batches):
         return batches
     import tensorflow as tf
 
-    def dataset_of(examples, like):
-        signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in like)
-        return tf.data.Dataset.from_generator(examples, output_signature=signature)
+    cut_here = isinstance(batches, cifar10.Images)
 
-    if not isinstance(batches, cifar10.Images):
-        in_turn = dataset_of(lambda: map(batches.__getitem__, range(len(batches))), batches[0])
-        return without_autotune(in_turn.prefetch(4), len(batches))
+    def examples():
+        if cut_here:
+            yield batches.order, batches.tops, batches.lefts, batches.means, batches.deviations
+        else:
+            yield from map(batches.__getitem__, range(len(batches)))
+
     # TensorFlow cuts images out and standardizes them; an epoch's order and crops are its data.  To call Python for
     # every batch costs a small network a fifth of its time.
-    images, labels, size = tf.constant(batches.sources), tf.constant(batches.labels), batches.batch_size
-
     def epoch(order, tops, lefts, means, deviations):
         def batch(number):
             rows, across = order[number * size:(number + 1) * size], tf.range(cifar10.SIDE, dtype=order.dtype)
@@ -96,19 +95,19 @@ def feed(batches):
             return (scaled - tf.gather(means, rows)) / tf.gather(deviations, rows), tf.gather(labels, rows)
         return tf.data.Dataset.range(len(batches)).map(batch)
 
-    def columns():
-        return batches.order, batches.tops, batches.lefts, batches.means, batches.deviations
-
-    return without_autotune(dataset_of(lambda: [columns()], columns()).flat_map(epoch).prefetch(4), len(batches))
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in next(examples()))
+    dataset = tf.data.Dataset.from_generator(examples, output_signature=signature)
+    if cut_here:
+        images, labels, size = tf.constant(batches.sources), tf.constant(batches.labels), batches.batch_size
+        dataset = dataset.flat_map(epoch)
+    return without_autotune(dataset.prefetch(4), len(batches))
 
 
 def without_autotune(dataset, length):
-    """A tf.data.Dataset of so many batches that TensorFlow does not tune, as what is fed here needs no tuning.
-
-    The thread that tunes sleeps for up to a minute, and the end of an epoch often waits until it wakes.
-    """
+    """A tf.data.Dataset of so many batches that TensorFlow does not tune, as what is fed here needs no tuning."""
     import tensorflow as tf
 
+    # The thread that tunes sleeps for up to a minute, and the end of an epoch often waits until it wakes.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options).apply(tf.data.experimental.assert_cardinality(length))

@@ -28,12 +28,13 @@ def run(script, *options, cwd=None, **kwargs):
 
 
 SERVER = """
-import functools, json, os, runpy, sys
+import contextlib, functools, json, os, runpy, sys
 import common.plot
 from common import cifar10, experiment
 import tensorflow
 cifar10.synthetic = functools.cache(cifar10.synthetic)
-cifar10.synthetic()
+with contextlib.redirect_stdout(sys.stderr):  # standard output is for the exit statuses
+    cifar10.synthetic()
 for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()

@@ -81,8 +81,8 @@ def test_a_script_runs_with_the_oldest_versions(tmp_path):
 def is_portable(path):
     """Whether a model's configuration holds nothing that only newer versions of Keras know."""
     with h5py.File(path) as file:
-        config = json.loads(file.attrs["model_config"])
-    return config == record.without_newer(config)
+        config = file.attrs["model_config"]
+    return json.loads(config) == record.without_newer(config)
 
 
 def test_models_are_saved_without_what_only_newer_versions_know(tmp_path):
