@@ -9,13 +9,13 @@ import sys
 import time
 
 from common import cifar10, data, experiment, record, speed
+from importing import imported
 
 import h5py
 import keras
 import numpy as np
 import pytest
 from conftest import ROOT, edited, one_sentence, run
-from importing import imported
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "200"]
@@ -55,8 +55,8 @@ def test_the_file_tells_the_run(copied):
     assert told["settings"] == {"dataset": "synthetic", "limit": 200, "epochs": 3, "batch_size": 64, "seed": 0,
                                 "learning_rate": 0.01, "learning_rate_decay": 0.95, "precision": "float32",
                                 "label_noise": 1, "random_crop": False}
-    assert told["training"]["optimizer"]["config"]["momentum"] == 0.9
-    schedule = told["training"]["optimizer"]["config"]["learning_rate"]
+    assert told["training"]["optimizer"] == "SGD" and told["training"]["optimizer's settings"]["momentum"] == 0.9
+    schedule = told["training"]["optimizer's settings"]["learning_rate"]
     assert (schedule["class_name"], schedule["config"]["decay_steps"]) == ("ExponentialDecay", 4)
     assert told["training"]["loss"]["class_name"] == "SparseCategoricalCrossentropy"
     assert told["training"]["callbacks"] == ["TensorBoard", "StopOnceFitted"]

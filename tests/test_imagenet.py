@@ -392,7 +392,7 @@ def test_a_script_from_end_to_end(tmp_path):
     told = record.read(model)
     assert {"train_accuracy", "train_top_5", "test_accuracy", "test_top_5"} <= set(told)
     np.testing.assert_allclose(told["history"]["learning_rate"], [0.05, 0.025])
-    assert told["title"].startswith("Inception v3 on ImageNet, dropout, weight decay, random labels (synthetic, limit-32")
+    assert told["title"].startswith("Inception v3 on ImageNet, dropout, weight decay, random labels (synthetic")
     loaded = keras.models.load_model(model, compile=False)
     np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-3)
 

@@ -250,7 +250,7 @@ def ragged(*reviews):
     ({"y_train": np.full(30, "good")}, "its labels, of type <U4"),
     ({"y_train": np.full(30, 2)}, "labels from 2 to 2, outside 0 to 1"),
     ({"y_train": np.full(30, 255, np.uint8)}, "labels from 255 to 255, outside 0 to 1"),
-    ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "holds no reviews"),
+    ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "it has no examples"),
 ])
 def test_foreign_content_is_refused_with_its_cause(tmp_path, changes, says):
     sentence = refused(write_reviews(tmp_path, **changes))

@@ -1,5 +1,7 @@
 """Training accuracy on examples with the true label, and on mislabeled ones."""
 
+import types
+
 from common import data, label_noise, speed
 
 import keras
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 COUNT, CLASSES = 103, 5
+RUN = types.SimpleNamespace(limit=None, seed=0)  # what training_part reads of a run
 
 
 class OneHot(data.Batches):
@@ -81,7 +84,7 @@ def test_training_examples_of_which_none_is_mislabeled_have_no_such_metric():
 def test_examples_are_told_apart_only_where_some_are_mislabeled_and_not_all_are_random(probability, told_apart, capsys):
     inputs = np.arange(COUNT * 4, dtype="uint8").reshape(COUNT, 4)
     true = np.arange(COUNT, dtype="int32") % CLASSES
-    labels, mislabeled = label_noise.apply(true, inputs, probability, 0, CLASSES)
+    _, labels, mislabeled = label_noise.training_part(RUN, inputs, true, probability, CLASSES)
     assert (mislabeled is not None) == told_apart
     if told_apart:
         np.testing.assert_array_equal(mislabeled, labels != true)
@@ -93,4 +96,4 @@ def test_examples_are_told_apart_only_where_some_are_mislabeled_and_not_all_are_
 @pytest.mark.parametrize("probability", [-0.1, 1.5, float("nan")])
 def test_label_noise_that_is_no_probability(probability):
     with pytest.raises(SystemExit, match="no probability. Give a number from 0 to 1"):
-        label_noise.apply(np.zeros(3, "int32"), np.zeros((3, 2), "uint8"), probability, 0, CLASSES)
+        label_noise.training_part(RUN, np.zeros((3, 2), "uint8"), np.zeros(3, "int32"), probability, CLASSES)
