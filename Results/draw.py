@@ -34,6 +34,8 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
+           "cifar10_minimum_norm": "Section 5: SGD ends at the solution of minimum norm, from zero and only from there",
+           "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
 SPLITS = "train", "test"
 
