@@ -96,15 +96,15 @@ def test_a_killed_build_goes_on(tree, tmp_path):
 def test_odd_images(tmp_path, capsys):
     folder = tmp_path / "odd" / "train" / "n01"
     folder.mkdir(parents=True)
-    contents = {"rgb": image(1), "grey": image(2, "L"), "cmyk": image(3, "CMYK"),
+    contents = {"rgb": image(1), "gray": image(2, "L"), "cmyk": image(3, "CMYK"),
                 "png": image(4, kind="PNG"), "truncated": image(5)[:700], "text": b"Not found", "empty": b""}
     for name, content in contents.items():
         (folder / f"{name}.JPEG").write_bytes(content)
-    (folder / "notes.txt").write_text("is no image and not looked at")
+    (folder / "notes.txt").write_text("not an image, and not looked at")
     shards = tmp_path / "shards"
     build.build(tmp_path / "odd", shards, None, workers=1)
     found = stored(shards, "train")
-    assert set(found) == {f"n01/{name}.JPEG" for name in ("rgb", "grey", "cmyk", "png")}
+    assert set(found) == {f"n01/{name}.JPEG" for name in ("rgb", "gray", "cmyk", "png")}
     for content, _ in found.values():
         assert tensorflow.io.decode_jpeg(content).shape == (30, 40, 3)
     pixels = np.asarray(Image.open(io.BytesIO(contents["png"])), float)
@@ -204,13 +204,13 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
     assert build.find_images(tree, "val", tmp_path / "list.csv") == sorted(rows)
 
 
-def test_a_list_that_is_of_no_use(tree, tmp_path):
+def test_a_list_that_is_not_needed(tree, tmp_path):
     (tmp_path / "list.txt").write_text("n01\n" * 12)
-    with pytest.raises(SystemExit, match="--val-labels is not"):
+    with pytest.raises(SystemExit, match="--val-labels is not needed"):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
-def test_a_name_that_is_no_utf_8(tree):
+def test_a_name_that_is_not_utf_8(tree):
     try:
         (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(image(0))
     except OSError:
@@ -303,7 +303,7 @@ def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop)
     assert np.allclose(one, other, atol=1e-6) is not random_crop
 
 
-def test_evaluation_sees_the_centre_in_order(shards):
+def test_evaluation_sees_the_center_in_order(shards):
     train, _, _ = load(shards, label_noise=1.0, random_crop=True)
     in_order = train.for_evaluation()
     inputs, labels = shown(in_order, in_order.pipeline(), 0)
@@ -361,9 +361,9 @@ def test_a_run_is_named_after_its_images_and_has_no_figures_of_the_paper(shards,
 
 
 @pytest.mark.parametrize("options, says", [({"image_size": 74}, "size 74 are too small.*75 or more"),
-                                           ({"label_noise": 1.5}, "label noise 1.5 is no probability"),
+                                           ({"label_noise": 1.5}, "label noise 1.5 is not a probability"),
                                            ({"batch_size": 0}, "batch size 0 cannot be")])
-def test_numbers_that_cannot_be(shards, options, says):
+def test_numbers_that_are_not_possible(shards, options, says):
     with pytest.raises(SystemExit, match=says):
         load(shards, **options)
 
