@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
 
 @pytest.mark.parametrize("content, says", [
     (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 images"), ("1\n" * 12, "development kit"),
-    ("n01_0 n01\nn01_1 n01\n", "gives no class for n01_2 and 9 other images"),
+    ("n01_0 n01\nn01_1 n01\n", r"gives no class for 10 images \(the first is n01_2.JPEG\) in .*val"),
 ])
 def test_list_that_does_not_fit(tree, tmp_path, content, says):
     for path in (tree / "val").glob("*/*.JPEG"):
@@ -144,20 +145,44 @@ def test_list_that_does_not_fit(tree, tmp_path, content, says):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
-@pytest.mark.parametrize("added, says", [
-    ("n01_0 n02\n", "two classes for n01_0: n01 and n02"), ("n01_99 n01\nn01_98 n02\n", "no n01_98 and 1 other images"),
-    ("n01_0 n01\n", None),
-], ids=["two classes", "no such image", "twice the same"])
-def test_a_list_that_says_too_much(tree, tmp_path, added, says):
-    rows = [f"{path.stem} {path.parent.name}\n" for path in sorted((tree / "val").glob("*/*.JPEG"))]
-    for path in (tree / "val").glob("*/*.JPEG"):
-        path.rename(tree / "val" / path.name)
-    (tmp_path / "list.txt").write_text("".join(rows) + added, encoding="utf-8")
-    if says:
-        with pytest.raises(SystemExit, match=says):
-            build.find_images(tree, "val", tmp_path / "list.txt")
-    else:
-        assert len(build.find_images(tree, "val", tmp_path / "list.txt")) == 12
+def rows_of(tree):
+    """Makes val/ flat; returns the lines of its list."""
+    return [f"{Path(name).stem},{label}" for name, label in flatten(tree, tree / "val")]
+
+
+def classes_listed(tree, lines):
+    (tree / "list.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return build.find_images(tree, "val", tree / "list.csv")
+
+
+def test_a_list_with_two_classes_for_one_image(tree):
+    rows = rows_of(tree)
+    right = classes_listed(tree, rows)
+    assert classes_listed(tree, [*rows, rows[2], "some/folder/n01_3.jpg,n01"]) == right, "twice the same does no harm"
+    for again in "n01_2,n03", "n01_2.JPEG,n03", "val/n01_2.jpg,n03", r"val\n01_2.JPEG,n03":
+        with pytest.raises(SystemExit, match="gives n01_2.JPEG two classes, n01 and n03. Delete the line"):
+            classes_listed(tree, [*rows, again])
+
+
+def test_a_list_with_images_that_are_not_there(tree):
+    rows = rows_of(tree)
+    header = "ImageId,PredictionString"
+    right = classes_listed(tree, rows)
+    assert classes_listed(tree, [header, *rows]) == right
+    for lines in [*rows, "n01_77,n01"], ["n01_77.JPEG,n01", *rows], [header, "n01_77 1,n09", *rows]:
+        with pytest.raises(SystemExit, match=r"names 1 image \(n01_77.*\) not in .*val. Delete the lines"):
+            classes_listed(tree, lines)
+    with pytest.raises(SystemExit, match=r"names 2 images \(the first is n01_77\) not in .*val. Delete the lines"):
+        classes_listed(tree, [header, "n01_77,n01", *rows, "n01_78,n01"])
+
+
+def test_images_whose_names_differ_in_their_ending_or_have_dots(tree):
+    rows = rows_of(tree)
+    for name in "n01_0.png", "n01.2.JPEG":
+        (tree / "val" / name).write_bytes(image(0))
+    rows[0] = "n01_0.JPEG,n01"
+    found = dict(classes_listed(tree, [*rows, "n01_0.png,n02", "n01.2,n03"]))
+    assert (found["n01_0.JPEG"], found["n01_0.png"], found["n01.2.JPEG"]) == ("n01", "n02", "n03")
 
 
 def test_trees_that_cannot_be_used(tree, tmp_path):
