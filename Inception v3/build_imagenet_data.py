@@ -25,7 +25,8 @@ import io
 import json
 import os
 import re
-from pathlib import Path
+import sys
+from pathlib import Path, PurePosixPath
 
 import imagenet
 from common import record
@@ -61,7 +62,9 @@ def find_images(folder, split, val_labels=None):
         SystemExit: with a sentence, when images and list do not match.
     """
     train, folder = folder / "train", folder / split
-    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    # Random labels and the order of the images depend on these paths: they are the same on every system, with "/".
+    found = sorted(PurePosixPath(path.relative_to(folder).as_posix())
+                   for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     for path in found:
         try:
             str(path).encode()
@@ -189,12 +192,14 @@ def write_shard(path, folder, images, labels):
         except tf.errors.OpError as error:
             raise OSError(error.message) from None
         if unreadable:
-            with open(path.with_name(UNREADABLE), "a") as file:
+            with open(path.with_name(UNREADABLE), "a", encoding="utf-8") as file:
                 file.write("".join(unreadable))
     return len(images)
 
 
 def main():
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("imagenet", type=Path, metavar="IMAGENET", help="folder with train/ and val/")
     parser.add_argument("shards", type=Path, metavar="SHARDS", help="folder to write to; made if it is not there")
@@ -260,7 +265,7 @@ def build(folder, shards, val_labels, workers):
             pool.shutdown(wait=True, cancel_futures=True)
 
     unreadable = shards / UNREADABLE
-    left_out = sorted(set(unreadable.read_text().splitlines())) if unreadable.exists() else []
+    left_out = sorted(set(unreadable.read_text(encoding="utf-8").splitlines())) if unreadable.exists() else []
     count = {split: len(images) - sum(line.startswith(split + "/") for line in left_out)
              for split, images in splits.items()}
     if not count["train"]:
@@ -275,7 +280,7 @@ def build(folder, shards, val_labels, workers):
 
 def _write(path, content):
     with record.replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def read_index(folder):
     """
     path = folder / INDEX
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path} cannot be read ({error}). Make the shards again with build_imagenet_data.py, or give "
                          "their folder with --data.") from None

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_shards_hold_the_images_exactly(tree, tmp_path):
         found = stored(shards, split)
         assert found == {f"{path.parent.name}/{path.name}": (path.read_bytes(), int(path.parent.name[2]) - 1)
                          for path in (tree / split).glob("*/*.JPEG")}
-    index = json.loads((shards / "imagenet.json").read_text())
+    index = json.loads((shards / "imagenet.json").read_text(encoding="utf-8"))
     assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
 
 
@@ -101,7 +101,7 @@ def test_odd_images(tmp_path, capsys):
                 "png": image(4, kind="PNG"), "truncated": image(5)[:700], "text": b"Not found", "empty": b""}
     for name, content in contents.items():
         (folder / f"{name}.JPEG").write_bytes(content)
-    (folder / "notes.txt").write_text("not an image, and not looked at")
+    (folder / "notes.txt").write_text("not an image, and not looked at", encoding="utf-8")
     shards = tmp_path / "shards"
     build.build(tmp_path / "odd", shards, None, workers=1)
     found = stored(shards, "train")
@@ -127,7 +127,7 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
         lines.append(line.format(name=path.stem, label=path.parent.name))
     if "{name}" in line:
         lines = ["ImageId,PredictionString", *reversed(lines)]
-    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = build.find_images(tree, "val", tmp_path / "list.txt")
     assert len(found) == 12 and all(name.startswith(label) for name, label in found)
 
@@ -140,7 +140,7 @@ def test_list_that_does_not_fit(tree, tmp_path, content, says):
     for path in (tree / "val").glob("*/*.JPEG"):
         path.rename(tree / "val" / path.name)
     if content is not None:
-        (tmp_path / "list.txt").write_text(content)
+        (tmp_path / "list.txt").write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit, match=says):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
@@ -213,7 +213,8 @@ def test_tiny_imagenet_as_it_is_downloaded(tree):
     for label in "n01", "n02", "n03":
         (tree / "val" / label).rmdir()
     (tree / "val" / "val_annotations.txt").write_text("".join(f"{name}\t{label}\t0\t0\t62\t57\n"
-                                                              for name, label in rows))
+                                                              for name, label in rows),
+                                                   encoding="utf-8")
     assert sorted(build.find_images(tree, "val")) == sorted((f"images/{name}", label) for name, label in rows)
 
 
@@ -230,7 +231,7 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
 
 
 def test_a_list_that_is_not_needed(tree, tmp_path):
-    (tmp_path / "list.txt").write_text("n01\n" * 12)
+    (tmp_path / "list.txt").write_text("n01\n" * 12, encoding="utf-8")
     with pytest.raises(SystemExit, match="--val-labels is not needed"):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
@@ -242,6 +243,33 @@ def test_a_name_that_is_not_utf_8(tree):
         pytest.skip("the file system takes no such name")
     with pytest.raises(SystemExit, match="caf.*is not UTF-8"):
         build.find_images(tree, "train")
+
+
+class WindowsFolder(PureWindowsPath):
+    """A folder on Windows, with three images."""
+
+    def rglob(self, pattern):
+        return [self / name for name in (r"n01\b.JPEG", r"n01\C.JPEG", r"A\n\x.JPEG")]
+
+    def exists(self):
+        return False
+
+
+def test_images_are_called_the_same_on_windows():
+    """Their names decide on random labels and order: Windows has other separators, and sorts a before B."""
+    assert build.find_images(WindowsFolder(r"C:\my images"), "train") == [
+        ("A/n/x.JPEG", "A"), ("n01/C.JPEG", "n01"), ("n01/b.JPEG", "n01")]
+
+
+def test_a_system_that_does_not_use_utf_8(tree, tmp_path):
+    """As Windows: text files need their encoding said, and the terminal cannot show every name."""
+    (tree / "train" / "n01" / "caf\u00e9.JPEG").write_bytes(b"Not found")
+    strict = [f"-Werror::EncodingWarning:{module}" for module in ("__main__", "imagenet", "distribution")]
+    process = subprocess.run([sys.executable, "-X", "warn_default_encoding", *strict, BUILD, tree, tmp_path / "shards"],
+                             text=True, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert process.returncode == 0, process.stderr
+    assert r"train/n01/caf\xe9.JPEG: not an image" in process.stdout
+    assert "caf\u00e9.JPEG" in (tmp_path / "shards" / "unreadable.txt").read_text(encoding="utf-8")
 
 
 def test_images_of_other_kinds_and_sixteen_bits():
