@@ -26,12 +26,12 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path, PurePosixPath
 
 import imagenet
-from common import record
+from common import record, say
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -251,14 +251,16 @@ def build(folder, shards, val_labels, workers):
             jobs.append((path, folder / split, images[number::count], labels))
     missing = [job for job in jobs if not imagenet.intact(job[0])]
     if len(missing) < len(jobs):
-        print(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
-    progress = keras.utils.Progbar(sum(len(job[2]) for job in missing), unit_name="image")
+        say(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
+    seen, total, began = 0, sum(len(job[2]) for job in missing), time.monotonic()
     # Threads are enough: Python's lock is released while an image is decoded or a shard is written.
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         done = [pool.submit(write_shard, *job) for job in missing]
         try:
             for future in concurrent.futures.as_completed(done):
-                progress.add(future.result())
+                seen += future.result()
+                minutes = (time.monotonic() - began) / seen * (total - seen) / 60
+                say(f"\r{seen:,} of {total:,} images, {minutes:.0f} minutes left ", end="" if seen < total else "\n")
         except KeyboardInterrupt:
             raise SystemExit("\nStopped. Run the same command again to resume.") from None
         finally:
@@ -271,11 +273,11 @@ def build(folder, shards, val_labels, workers):
     if not count["train"]:
         raise SystemExit(f"No image in {folder / 'train'} can be read; {unreadable} says why.")
     _write(index, {"source": source, "name": folder.resolve().name, "classes": classes, "pictures": count})
-    print(f"{count['train']:,} images for training and {count['val']:,} for testing, of {len(classes):,} classes, "
-          f"are in {shards}")
+    say(f"{count['train']:,} images for training and {count['val']:,} for testing, of {len(classes):,} classes, "
+        f"are in {shards}")
     if left_out:
-        print(f"Left out, because they cannot be read ({len(left_out)}, also listed in {unreadable}):", *left_out,
-              sep="\n  ")
+        say("\n  ".join([f"Left out, because they cannot be read ({len(left_out)}, also listed in {unreadable}):",
+                         *left_out]))
 
 
 def _write(path, content):

@@ -72,6 +72,17 @@ def test_shards_hold_the_images_exactly(tree, tmp_path):
     assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
 
 
+def test_a_build_that_nobody_watches(tmp_path):
+    (tmp_path / "few" / "train" / "n01").mkdir(parents=True)
+    (tmp_path / "few" / "train" / "n01" / "x.JPEG").write_bytes(image(0))
+    for number, end in enumerate([">&-", "| head -c 1", "> /dev/full"]):
+        shards = tmp_path / str(number)
+        command = f'"{sys.executable}" "{BUILD}" "{tmp_path / "few"}" "{shards}" {end}'
+        process = subprocess.run(command, shell=True, text=True, capture_output=True)
+        assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
+        assert imagenet.read_index(shards)["pictures"] == {"train": 1, "val": 0}
+
+
 def test_a_killed_build_goes_on(tree, tmp_path):
     build.build(tree, tmp_path / "at once", None, workers=1)
     shards = tmp_path / "killed"
