@@ -9,7 +9,7 @@ each of them holds a hundred images or more.  The label of a class is its place 
 
 ImageNet's own val/ is one flat folder.  The class of each image is then read from a list, --val-labels.  Its lines are
 "<image> <class>" or "<image>,<class> ..." in any order (as in Kaggle's LOC_val_solution.csv), or only "<class>", one
-line for each image in the order of the images' names.
+line for each image in the order of the images' names.  Every image has one class, and the list names no other images.
 Tiny ImageNet comes with its list, val/val_annotations.txt, which is used by itself.
 
 Other formats and color modes are converted to RGB JPEG: .png, .webp, .bmp, .tif and .gif, and the few CMYK, grayscale
@@ -24,12 +24,14 @@ import hashlib
 import io
 import json
 import os
-from pathlib import Path
+import re
+import sys
+import time
+from pathlib import Path, PurePosixPath
 
 import imagenet
-from common import record
+from common import record, say
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -60,7 +62,9 @@ def find_images(folder, split, val_labels=None):
         SystemExit: with a sentence, when images and list do not match.
     """
     train, folder = folder / "train", folder / split
-    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    # Random labels and the order of the images depend on these paths: they are the same on every system, with "/".
+    found = sorted(PurePosixPath(path.relative_to(folder).as_posix())
+                   for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     for path in found:
         try:
             str(path).encode()
@@ -80,12 +84,12 @@ def find_images(folder, split, val_labels=None):
         raise SystemExit(f"{folder / flat[0]} is not in the folder of a class. Move it into one or, for a flat val/, "
                          "give the list of classes with --val-labels.")
     known = {path.name for path in train.iterdir()} if train.exists() else set()
-    classes = _listed_classes(val_labels, found, known)
+    classes = _listed_classes(val_labels, folder, found, known)
     return [(str(path), label) for path, label in zip(found, classes, strict=True)]
 
 
-def _listed_classes(path, images, known):
-    """The class of each image, from the list; `known` are the classes of the training set."""
+def _listed_classes(path, folder, images, known):
+    """The class of each of the images in the folder, from the list; `known` are the classes of the training set."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # some programs begin a file with a mark of its encoding
     except (OSError, UnicodeDecodeError) as error:
@@ -107,18 +111,33 @@ def _listed_classes(path, images, known):
                              "they are. Give a list with names of classes (n01440764 ...), such as Kaggle's "
                              "LOC_val_solution.csv.")
         return classes
-    by_name, there = {}, {image.stem for image in images}
-    rows = [(Path(row[0]).stem, row[1]) for number, row in enumerate(rows) if len(row) > 1 and (
-        number or row[1] in known or Path(row[0]).stem in there)]  # the first line may be a heading
-    for name, label in rows:
-        if by_name.setdefault(name, label) != label:
-            raise SystemExit(f"The list {path} gives two classes for {name}: {by_name[name]} and {label}. Correct it.")
-    for names, what in ((there - by_name.keys(), "gives no class for"),
-                        (by_name.keys() - there, "names, but there is no")):
-        if names:
-            raise SystemExit(f"The list {path} {what} {min(names)}" + f" and {len(names) - 1} other images" * (
-                len(names) > 1) + ". Give the list of the images that are in the folder.")
-    return [by_name[image.stem] for image in images]
+
+    # A list may leave out folder and ending of an image, or give it another ending.
+    by_name = {image.stem: image for image in images} | {image.name: image for image in images}
+    classes, strangers = {}, []
+    for number, (name, *label) in enumerate(rows):
+        name = re.split(r"[/\\]", name)[-1]
+        stem, ending = os.path.splitext(name)
+        image = by_name.get(name) or by_name.get(stem if ending.lower() in ENDINGS else name)
+        if image is None:
+            if number or known.intersection(label):  # else it is a header, such as Kaggle's ImageId,PredictionString
+                strangers.append(name)
+        elif label and classes.setdefault(image, label[0]) != label[0]:
+            raise SystemExit(f"The list {path} gives {image} two classes, {classes[image]} and {label[0]}. Delete the "
+                             "line that is wrong.")
+    if strangers:
+        raise SystemExit(f"The list {path} names {_count(strangers)} not in {folder}. Delete the lines of such images, "
+                         "or add the images.")
+    missing = [image for image in images if image not in classes]
+    if missing:
+        raise SystemExit(f"The list {path} gives no class for {_count(missing)} in {folder}. Add the lines, or remove "
+                         "the images.")
+    return [classes[image] for image in images]
+
+
+def _count(names):
+    """As in "12 images (the first is n01_2.JPEG)"."""
+    return f"1 image ({names[0]})" if len(names) == 1 else f"{len(names)} images (the first is {names[0]})"
 
 
 def as_rgb_jpeg(content):
@@ -173,12 +192,14 @@ def write_shard(path, folder, images, labels):
         except tf.errors.OpError as error:
             raise OSError(error.message) from None
         if unreadable:
-            with open(path.with_name(UNREADABLE), "a") as file:
+            with open(path.with_name(UNREADABLE), "a", encoding="utf-8") as file:
                 file.write("".join(unreadable))
     return len(images)
 
 
 def main():
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("imagenet", type=Path, metavar="IMAGENET", help="folder with train/ and val/")
     parser.add_argument("shards", type=Path, metavar="SHARDS", help="folder to write to; made if it is not there")
@@ -230,36 +251,38 @@ def build(folder, shards, val_labels, workers):
             jobs.append((path, folder / split, images[number::count], labels))
     missing = [job for job in jobs if not imagenet.intact(job[0])]
     if len(missing) < len(jobs):
-        print(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
-    progress = keras.utils.Progbar(sum(len(job[2]) for job in missing), unit_name="image")
+        say(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
+    seen, total, began = 0, sum(len(job[2]) for job in missing), time.monotonic()
     # Threads are enough: Python's lock is released while an image is decoded or a shard is written.
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         done = [pool.submit(write_shard, *job) for job in missing]
         try:
             for future in concurrent.futures.as_completed(done):
-                progress.add(future.result())
+                seen += future.result()
+                minutes = (time.monotonic() - began) / seen * (total - seen) / 60
+                say(f"\r{seen:,} of {total:,} images, {minutes:.0f} minutes left ", end="" if seen < total else "\n")
         except KeyboardInterrupt:
             raise SystemExit("\nStopped. Run the same command again to resume.") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     unreadable = shards / UNREADABLE
-    left_out = sorted(set(unreadable.read_text().splitlines())) if unreadable.exists() else []
+    left_out = sorted(set(unreadable.read_text(encoding="utf-8").splitlines())) if unreadable.exists() else []
     count = {split: len(images) - sum(line.startswith(split + "/") for line in left_out)
              for split, images in splits.items()}
     if not count["train"]:
         raise SystemExit(f"No image in {folder / 'train'} can be read; {unreadable} says why.")
     _write(index, {"source": source, "name": folder.resolve().name, "classes": classes, "pictures": count})
-    print(f"{count['train']:,} images for training and {count['val']:,} for testing, of {len(classes):,} classes, "
-          f"are in {shards}")
+    say(f"{count['train']:,} images for training and {count['val']:,} for testing, of {len(classes):,} classes, "
+        f"are in {shards}")
     if left_out:
-        print(f"Left out, because they cannot be read ({len(left_out)}, also listed in {unreadable}):", *left_out,
-              sep="\n  ")
+        say("\n  ".join([f"Left out, because they cannot be read ({len(left_out)}, also listed in {unreadable}):",
+                         *left_out]))
 
 
 def _write(path, content):
     with record.replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         classes.
 
     Raises:
-        SystemExit: with a sentence, when the data cannot be had or are not what they should be, and for a size or a
-            probability that cannot be.
+        SystemExit: with a sentence, when the images cannot be read, and for a batch size, an image size or a label
+            noise that is not possible.
     """
     if type(batch_size) is not int or batch_size < 1 or batch_size % distribution.devices():
         raise SystemExit(f"The batch size {batch_size} cannot be shared evenly among {distribution.devices()} devices. "
@@ -85,7 +85,7 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
     if image_size < SMALLEST:
         raise SystemExit(f"Images of size {image_size} are too small for Inception v3. Give {SMALLEST} or more.")
     if not 0 <= label_noise <= 1:
-        raise SystemExit(f"The label noise {label_noise:g} is no probability. Give a number from 0 to 1.")
+        raise SystemExit(f"The label noise {label_noise:g} is not a probability. Give a number from 0 to 1.")
     if run.dataset == "synthetic":
         name, classes = "synthetic", 10
         splits = [Generated(*split) for split in cifar10.synthetic("ImageNet")]
@@ -141,7 +141,7 @@ def read_index(folder):
     """
     path = folder / INDEX
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path} cannot be read ({error}). Make the shards again with build_imagenet_data.py, or give "
                          "their folder with --data.") from None

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -67,8 +68,19 @@ def test_shards_hold_the_images_exactly(tree, tmp_path):
         found = stored(shards, split)
         assert found == {f"{path.parent.name}/{path.name}": (path.read_bytes(), int(path.parent.name[2]) - 1)
                          for path in (tree / split).glob("*/*.JPEG")}
-    index = json.loads((shards / "imagenet.json").read_text())
+    index = json.loads((shards / "imagenet.json").read_text(encoding="utf-8"))
     assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
+
+
+def test_a_build_that_nobody_watches(tmp_path):
+    (tmp_path / "few" / "train" / "n01").mkdir(parents=True)
+    (tmp_path / "few" / "train" / "n01" / "x.JPEG").write_bytes(image(0))
+    for number, end in enumerate([">&-", "| head -c 1", "> /dev/full"]):
+        shards = tmp_path / str(number)
+        command = f'"{sys.executable}" "{BUILD}" "{tmp_path / "few"}" "{shards}" {end}'
+        process = subprocess.run(command, shell=True, text=True, capture_output=True)
+        assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
+        assert imagenet.read_index(shards)["pictures"] == {"train": 1, "val": 0}
 
 
 def test_a_killed_build_goes_on(tree, tmp_path):
@@ -96,15 +108,15 @@ def test_a_killed_build_goes_on(tree, tmp_path):
 def test_odd_images(tmp_path, capsys):
     folder = tmp_path / "odd" / "train" / "n01"
     folder.mkdir(parents=True)
-    contents = {"rgb": image(1), "grey": image(2, "L"), "cmyk": image(3, "CMYK"),
+    contents = {"rgb": image(1), "gray": image(2, "L"), "cmyk": image(3, "CMYK"),
                 "png": image(4, kind="PNG"), "truncated": image(5)[:700], "text": b"Not found", "empty": b""}
     for name, content in contents.items():
         (folder / f"{name}.JPEG").write_bytes(content)
-    (folder / "notes.txt").write_text("is no image and not looked at")
+    (folder / "notes.txt").write_text("not an image, and not looked at", encoding="utf-8")
     shards = tmp_path / "shards"
     build.build(tmp_path / "odd", shards, None, workers=1)
     found = stored(shards, "train")
-    assert set(found) == {f"n01/{name}.JPEG" for name in ("rgb", "grey", "cmyk", "png")}
+    assert set(found) == {f"n01/{name}.JPEG" for name in ("rgb", "gray", "cmyk", "png")}
     for content, _ in found.values():
         assert tensorflow.io.decode_jpeg(content).shape == (30, 40, 3)
     pixels = np.asarray(Image.open(io.BytesIO(contents["png"])), float)
@@ -126,38 +138,62 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
         lines.append(line.format(name=path.stem, label=path.parent.name))
     if "{name}" in line:
         lines = ["ImageId,PredictionString", *reversed(lines)]
-    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "list.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = build.find_images(tree, "val", tmp_path / "list.txt")
     assert len(found) == 12 and all(name.startswith(label) for name, label in found)
 
 
 @pytest.mark.parametrize("content, says", [
     (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 images"), ("1\n" * 12, "development kit"),
-    ("n01_0 n01\nn01_1 n01\n", "gives no class for n01_2 and 9 other images"),
+    ("n01_0 n01\nn01_1 n01\n", r"gives no class for 10 images \(the first is n01_2.JPEG\) in .*val"),
 ])
 def test_list_that_does_not_fit(tree, tmp_path, content, says):
     for path in (tree / "val").glob("*/*.JPEG"):
         path.rename(tree / "val" / path.name)
     if content is not None:
-        (tmp_path / "list.txt").write_text(content)
+        (tmp_path / "list.txt").write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit, match=says):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
-@pytest.mark.parametrize("added, says", [
-    ("n01_0 n02\n", "two classes for n01_0: n01 and n02"), ("n01_99 n01\nn01_98 n02\n", "no n01_98 and 1 other images"),
-    ("n01_0 n01\n", None),
-], ids=["two classes", "no such image", "twice the same"])
-def test_a_list_that_says_too_much(tree, tmp_path, added, says):
-    rows = [f"{path.stem} {path.parent.name}\n" for path in sorted((tree / "val").glob("*/*.JPEG"))]
-    for path in (tree / "val").glob("*/*.JPEG"):
-        path.rename(tree / "val" / path.name)
-    (tmp_path / "list.txt").write_text("".join(rows) + added, encoding="utf-8")
-    if says:
-        with pytest.raises(SystemExit, match=says):
-            build.find_images(tree, "val", tmp_path / "list.txt")
-    else:
-        assert len(build.find_images(tree, "val", tmp_path / "list.txt")) == 12
+def rows_of(tree):
+    """Makes val/ flat; returns the lines of its list."""
+    return [f"{Path(name).stem},{label}" for name, label in flatten(tree, tree / "val")]
+
+
+def classes_listed(tree, lines):
+    (tree / "list.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return build.find_images(tree, "val", tree / "list.csv")
+
+
+def test_a_list_with_two_classes_for_one_image(tree):
+    rows = rows_of(tree)
+    right = classes_listed(tree, rows)
+    assert classes_listed(tree, [*rows, rows[2], "some/folder/n01_3.jpg,n01"]) == right, "twice the same does no harm"
+    for again in "n01_2,n03", "n01_2.JPEG,n03", "val/n01_2.jpg,n03", r"val\n01_2.JPEG,n03":
+        with pytest.raises(SystemExit, match="gives n01_2.JPEG two classes, n01 and n03. Delete the line"):
+            classes_listed(tree, [*rows, again])
+
+
+def test_a_list_with_images_that_are_not_there(tree):
+    rows = rows_of(tree)
+    header = "ImageId,PredictionString"
+    right = classes_listed(tree, rows)
+    assert classes_listed(tree, [header, *rows]) == right
+    for lines in [*rows, "n01_77,n01"], ["n01_77.JPEG,n01", *rows], [header, "n01_77 1,n09", *rows]:
+        with pytest.raises(SystemExit, match=r"names 1 image \(n01_77.*\) not in .*val. Delete the lines"):
+            classes_listed(tree, lines)
+    with pytest.raises(SystemExit, match=r"names 2 images \(the first is n01_77\) not in .*val. Delete the lines"):
+        classes_listed(tree, [header, "n01_77,n01", *rows, "n01_78,n01"])
+
+
+def test_images_whose_names_differ_in_their_ending_or_have_dots(tree):
+    rows = rows_of(tree)
+    for name in "n01_0.png", "n01.2.JPEG":
+        (tree / "val" / name).write_bytes(image(0))
+    rows[0] = "n01_0.JPEG,n01"
+    found = dict(classes_listed(tree, [*rows, "n01_0.png,n02", "n01.2,n03"]))
+    assert (found["n01_0.JPEG"], found["n01_0.png"], found["n01.2.JPEG"]) == ("n01", "n02", "n03")
 
 
 def test_trees_that_cannot_be_used(tree, tmp_path):
@@ -188,7 +224,8 @@ def test_tiny_imagenet_as_it_is_downloaded(tree):
     for label in "n01", "n02", "n03":
         (tree / "val" / label).rmdir()
     (tree / "val" / "val_annotations.txt").write_text("".join(f"{name}\t{label}\t0\t0\t62\t57\n"
-                                                              for name, label in rows))
+                                                              for name, label in rows),
+                                                   encoding="utf-8")
     assert sorted(build.find_images(tree, "val")) == sorted((f"images/{name}", label) for name, label in rows)
 
 
@@ -204,19 +241,46 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
     assert build.find_images(tree, "val", tmp_path / "list.csv") == sorted(rows)
 
 
-def test_a_list_that_is_of_no_use(tree, tmp_path):
-    (tmp_path / "list.txt").write_text("n01\n" * 12)
-    with pytest.raises(SystemExit, match="--val-labels is not"):
+def test_a_list_that_is_not_needed(tree, tmp_path):
+    (tmp_path / "list.txt").write_text("n01\n" * 12, encoding="utf-8")
+    with pytest.raises(SystemExit, match="--val-labels is not needed"):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
-def test_a_name_that_is_no_utf_8(tree):
+def test_a_name_that_is_not_utf_8(tree):
     try:
         (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(image(0))
     except OSError:
         pytest.skip("the file system takes no such name")
     with pytest.raises(SystemExit, match="caf.*is not UTF-8"):
         build.find_images(tree, "train")
+
+
+class WindowsFolder(PureWindowsPath):
+    """A folder on Windows, with three images."""
+
+    def rglob(self, pattern):
+        return [self / name for name in (r"n01\b.JPEG", r"n01\C.JPEG", r"A\n\x.JPEG")]
+
+    def exists(self):
+        return False
+
+
+def test_images_are_called_the_same_on_windows():
+    """Their names decide on random labels and order: Windows has other separators, and sorts a before B."""
+    assert build.find_images(WindowsFolder(r"C:\my images"), "train") == [
+        ("A/n/x.JPEG", "A"), ("n01/C.JPEG", "n01"), ("n01/b.JPEG", "n01")]
+
+
+def test_a_system_that_does_not_use_utf_8(tree, tmp_path):
+    """As Windows: text files need their encoding said, and the terminal cannot show every name."""
+    (tree / "train" / "n01" / "caf\u00e9.JPEG").write_bytes(b"Not found")
+    strict = [f"-Werror::EncodingWarning:{module}" for module in ("__main__", "imagenet", "distribution")]
+    process = subprocess.run([sys.executable, "-X", "warn_default_encoding", *strict, BUILD, tree, tmp_path / "shards"],
+                             text=True, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert process.returncode == 0, process.stderr
+    assert r"train/n01/caf\xe9.JPEG: not an image" in process.stdout
+    assert "caf\u00e9.JPEG" in (tmp_path / "shards" / "unreadable.txt").read_text(encoding="utf-8")
 
 
 def test_images_of_other_kinds_and_sixteen_bits():
@@ -303,7 +367,7 @@ def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop)
     assert np.allclose(one, other, atol=1e-6) is not random_crop
 
 
-def test_evaluation_sees_the_centre_in_order(shards):
+def test_evaluation_sees_the_center_in_order(shards):
     train, _, _ = load(shards, label_noise=1.0, random_crop=True)
     in_order = train.for_evaluation()
     inputs, labels = shown(in_order, in_order.pipeline(), 0)
@@ -361,9 +425,9 @@ def test_a_run_is_named_after_its_images_and_has_no_figures_of_the_paper(shards,
 
 
 @pytest.mark.parametrize("options, says", [({"image_size": 74}, "size 74 are too small.*75 or more"),
-                                           ({"label_noise": 1.5}, "label noise 1.5 is no probability"),
+                                           ({"label_noise": 1.5}, "label noise 1.5 is not a probability"),
                                            ({"batch_size": 0}, "batch size 0 cannot be")])
-def test_numbers_that_cannot_be(shards, options, says):
+def test_numbers_that_are_not_possible(shards, options, says):
     with pytest.raises(SystemExit, match=says):
         load(shards, **options)
 
