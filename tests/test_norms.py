@@ -81,7 +81,7 @@ def test_sgd_finds_the_minimum_norm_from_zero_and_from_nowhere_else():
 def test_minimum_norm_from_end_to_end(tmp_path):
     process = run(MINIMUM, "--dataset", "synthetic", "--images", 60, "--epochs", 400, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
-    told = record.read(tmp_path / "cifar10_minimum_norm--synthetic--epochs-400--images-60.run.h5")
+    told = record.read(tmp_path / "cifar10_minimum_norm--synthetic--images-60--epochs-400.run.h5")
     zero, elsewhere = told["curves"]["distance"][-1]
     assert zero < 1e-4 and elsewhere == pytest.approx(told["unseen"], rel=1e-4) and elsewhere > 1
     assert (told["solutions"]["train"] == 1).all()
