@@ -99,7 +99,7 @@ def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks,
     ({"UNITS": 512}, ["--units", "1.5"], "--units: 1.5 is not a whole number"),
     ({"DROPOUT": 0.3}, ["--dropout", "x"], "--dropout: x is not a number"),
     ({"DROPOUT": 0}, ["--dropout", "x"], "--dropout: x is not a number"),
-    ({"AUGMENT": False}, ["--augment", "1"], "--augment: 1 is neither true nor false"),
+    ({"AUGMENT": False}, ["--augment", "1"], "--augment: 1 is not true or false"),
 ])
 def test_an_option_takes_its_constants_type(monkeypatch, capsys, constants, options, says):
     with pytest.raises(SystemExit):
