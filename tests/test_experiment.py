@@ -281,12 +281,12 @@ def start(monkeypatch, *options, **constants):
 @pytest.mark.parametrize("options, says", [
     (["--epochs", "x"], "--epochs: x is not a whole number"),
     (["--epochs", "1.5"], "--epochs: 1.5 is not a whole number"),
-    (["--limit", "0"], "--limit: 0 is not a whole number of 1 or more"),
+    (["--limit", "0"], "--limit is a whole number of 1 or more"),
     (["--label-noise", "nan"], "--label-noise: nan is not a number"),
     (["--learning-rate", "inf"], "--learning-rate: inf is not a number"),
     (["--learning-rate", ""], "--learning-rate:  is not a number"),
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
-    (["--seed", "-1"], "--seed: -1 is not a whole number from 0 to 4294967295"),
+    (["--seed", "-1"], "--seed one from 0 to 4294967295"),
     (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
 ])
