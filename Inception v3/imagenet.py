@@ -150,8 +150,8 @@ def read_index(folder):
 def random_label(label, name, probability, seed, classes):
     """Replaces the label, with the given probability, by a uniform draw from all classes.
 
-    As in `data.corrupt_labels` the draw is a hash, here of the seed and the image's name.  So an image keeps its label
-    in every epoch, on every machine and with any number of processes, and no list of labels is needed.
+    As in `label_noise.corrupt_labels` the draw is a hash, here of the seed and the image's name.  So an image keeps
+    its label in every epoch, on every machine and with any number of processes, and no list of labels is needed.
 
     Args:
         label: int64 tensor, the true label.

@@ -103,7 +103,7 @@ class Images(data.Batches):
         return _windows(self.sources)[rows, self.tops[rows], self.lefts[rows]]
 
     def inputs(self, rows):
-        return (self.cut(rows) * np.float32(1 / 255) - self.means[rows]) / self.deviations[rows]
+        return _standardized(self.cut(rows), self.means[rows], self.deviations[rows])
 
     def whole(self):
         """All inputs, in order, and their labels, for what is solved in one step."""
@@ -130,7 +130,10 @@ def standardize(images):
     x = pixel / 255 becomes (x - mean) / max(standard deviation, 1 / sqrt(number of values)).
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
-    mean, deviation = _statistics(images)
+    return _standardized(images, *_statistics(images))
+
+
+def _standardized(images, mean, deviation):
     return (images * np.float32(1 / 255) - mean) / deviation
 
 

@@ -5,10 +5,10 @@ import pickle
 import types
 
 from common import cifar10, data, label_noise, speed
+from importing import imported
 
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, write_batches
 
 

@@ -2,11 +2,11 @@
 
 import cholesky
 from common import record
+from importing import imported
 
 import keras
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, one_sentence, run
 
 THEOREM, KERNEL, FEATURES = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (

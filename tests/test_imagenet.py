@@ -9,9 +9,10 @@ import sys
 import types
 from pathlib import Path, PureWindowsPath
 
+from importing import imported
+
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, one_sentence, run
 from PIL import Image
 

@@ -6,11 +6,11 @@ import types
 
 import imdb
 from common import data, label_noise, record
+from importing import imported
 
 import keras
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, write_reviews
 
 

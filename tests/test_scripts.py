@@ -7,11 +7,11 @@ import sys
 
 import common.layers  # noqa: F401  the one import that loading a small Alexnet takes
 from common import record
+from importing import imported
 
 import keras
 import numpy as np
 import pytest
-from benchmark import imported
 from conftest import ROOT, every_script, run
 
 # Paper, Table 1; LSTM: 10,000 word vectors of 128, four gates of (128 + 128 + 1) x 128, 129 x 2
