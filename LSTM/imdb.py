@@ -48,7 +48,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
         settings["transform"] = transform.__name__
     if not len(every_word):
         say("All training reviews are empty: there is nothing to read.")
-    return (Reviews(reviews, labels, batch_size, random_crop, run.seed, settings, mislabeled),
+    return (Reviews(reviews, labels, batch_size, run.seed, settings, mislabeled, random_crop),
             Reviews(test_reviews, test_labels, data.EVALUATION_BATCH))
 
 
@@ -96,31 +96,27 @@ class Reviews(data.Batches):
     """Batches of reviews and labels for Keras, (int32 of shape (batch, 200), int32 of shape (batch,)).
 
     A review begins with a mark for its start; one that is shorter than 200 is padded in front, so that its end, where
-    the network answers, comes last.  `reviews` is a list of int arrays of word ranks; `random_crop` shows a random 200
-    words in a row of every review instead of the last ones; the rest is as `data.Batches` takes it.
+    the network answers, comes last.  `reviews` is a list of int arrays of word ranks; with `random_crop` an epoch
+    shows a random 200 words in a row of every review instead of the last ones; the rest is as `data.Batches` takes it.
     """
 
-    def __init__(self, reviews, labels, batch_size, random_crop=False, *args, **kwargs):
-        self.reviews, self.random_crop = reviews, random_crop
-        self.lengths = np.array([1 + len(review) for review in reviews])
+    def __init__(self, reviews, *args, **kwargs):
+        self.reviews, self.lengths = reviews, np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
-        # All reviews in a row, so that a batch is gathered in one step.
+        # All reviews in a row, so that their windows are gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)
         self.words = np.where(ranks + OFFSET < VOCABULARY, ranks + OFFSET, UNKNOWN).astype(np.int32)
-        super().__init__(labels, batch_size, *args, **kwargs)
+        self.spare = np.maximum(self.lengths - LENGTH, 0)  # words that a window leaves out
+        super().__init__(self.windows(self.spare), *args, **kwargs)
 
-    def draw_crops(self, random):
-        self.firsts = np.maximum(self.lengths - LENGTH, 0)
-        if self.random_crop:
-            self.firsts = random.randint(0, self.firsts + 1)
+    def crop(self, random):
+        return self.windows(random.randint(0, self.spare + 1))
 
-    def inputs(self, rows):
-        columns, missing = np.arange(LENGTH), np.maximum(LENGTH - self.lengths[rows], 0)[:, None]
-        places = (self.begins + self.firsts)[rows, None] + np.maximum(columns - missing, 0)
+    def windows(self, firsts):
+        """The 200 words of each review from these on, int32 of shape (n, 200)."""
+        columns, missing = np.arange(LENGTH), np.maximum(LENGTH - self.lengths, 0)[:, None]
+        places = (self.begins + firsts)[:, None] + np.maximum(columns - missing, 0)
         return np.where(columns < missing, np.int32(PADDING), self.words[places])
-
-    def for_evaluation(self):
-        return Reviews(self.reviews, self.labels, data.EVALUATION_BATCH)
 
 
 def _read_file(path):

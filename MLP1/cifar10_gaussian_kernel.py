@@ -33,7 +33,7 @@ def kernel(x, z, s):
 def load(run):
     """(rows of pixels, labels, images) of the training and test set: CIFAR-10 standardized, MNIST's pixels / 255."""
     if run.dataset != "mnist":
-        return [(part.whole()[0].reshape(len(part.labels), -1), part.labels, part.images)
+        return [(part.inputs.reshape(len(part.labels), -1), part.labels, part.images)
                 for part in cifar10.load(run, data.EVALUATION_BATCH)]
     folder = data.find_folder(run.data, "mnist.npz", "leave --data out to download MNIST")
     with data.reading(folder / "mnist.npz" if folder else "MNIST", "MNIST data set", "Put Keras' mnist.npz there"):

@@ -66,7 +66,7 @@ if __name__ == "__main__":
     began, random, parts = time.perf_counter(), np.random.RandomState(run.seed), []
     for part, count in zip(cifar10.load(run, data.EVALUATION_BATCH), (IMAGES, None), strict=True):
         rows = np.flatnonzero(np.isin(part.labels, CLASSES))[:count]
-        parts += part.inputs(rows).reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
+        parts += part.inputs[rows].reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
     if len(x) < IMAGES or IMAGES >= x.shape[1]:
         raise SystemExit(f"Give at most {min(len(x), x.shape[1] - 1):,} --images: no more are there, or few pixels.")

@@ -66,7 +66,7 @@ if __name__ == "__main__":
         raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
     need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
-    filters = random_filters(train.inputs(np.arange(min(20000, n))), random)
+    filters = random_filters(train.inputs[:20000], random)
     gram, moments = np.zeros((size, size)), np.zeros((size, 10))
     for number, (images, labels) in enumerate(map(train.__getitem__, range(len(train))), 1):
         x = features(images, filters)

@@ -67,7 +67,7 @@ if __name__ == "__main__":
     train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
     began = time.perf_counter()
     a = np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
-    (x, labels), (test_x, test_labels) = train.whole(), test.whole()
+    (x, labels), (test_x, test_labels) = (train.inputs, train.labels), (test.inputs, test.labels)
     z, test_z = (images.reshape(len(images), -1).astype("float64") @ a for images in (x, test_x))
     order = np.argsort(z)
     if not np.diff(z[order]).all():

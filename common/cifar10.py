@@ -25,7 +25,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
         settings["transform"] = transform.__name__
-    return (Images(images, labels, batch_size, random_crop, run.seed, settings, mislabeled),
+    return (Images(images, labels, batch_size, run.seed, settings, mislabeled, random_crop),
             Images(test_images, test_labels, data.EVALUATION_BATCH))
 
 
@@ -80,37 +80,18 @@ def synthetic(place_of="CIFAR-10"):
 class Images(data.Batches):
     """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
 
-    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; `random_crop` shows
-    a random window of every image instead of the central one; the rest is as `data.Batches` takes it.
+    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; with `random_crop`
+    an epoch shows a random window of every image instead of the central one; the rest is as `data.Batches` takes it.
     """
 
-    tops = None  # with lefts, means and deviations: of the window that the epoch shows of each image
+    def __init__(self, images, *args, **kwargs):
+        self.images = images
+        super().__init__(standardize(central(images)), *args, **kwargs)
 
-    def __init__(self, images, labels, batch_size, random_crop=False, *args, **kwargs):
-        self.images, self.random_crop = images, random_crop
-        self.sources = images if random_crop else central(images)  # that windows are cut out of
-        super().__init__(labels, batch_size, *args, **kwargs)
-
-    def draw_crops(self, random):
-        if self.tops is None or self.random_crop:
-            count, tops, lefts = _windows(self.sources).shape[:3]
-            self.tops, self.lefts = random.randint(0, tops, count), random.randint(0, lefts, count)
-            blocks = np.split(np.arange(count), range(data.EVALUATION_BATCH, count, data.EVALUATION_BATCH))
-            self.means, self.deviations = np.concatenate([_statistics(self.cut(rows)) for rows in blocks], axis=1)
-
-    def cut(self, rows):
-        """The windows that the epoch shows of the images with these numbers, uint8 of shape (n, 28, 28, 3)."""
-        return _windows(self.sources)[rows, self.tops[rows], self.lefts[rows]]
-
-    def inputs(self, rows):
-        return _standardized(self.cut(rows), self.means[rows], self.deviations[rows])
-
-    def whole(self):
-        """All inputs, in order, and their labels, for what is solved in one step."""
-        return self.inputs(np.arange(len(self.labels))), self.labels
-
-    def for_evaluation(self):
-        return Images(self.images, self.labels, data.EVALUATION_BATCH)
+    def crop(self, random):
+        windows = _windows(self.images)
+        count, tops, lefts = windows.shape[:3]
+        return standardize(windows[np.arange(count), random.randint(0, tops, count), random.randint(0, lefts, count)])
 
 
 def _windows(images):
@@ -121,7 +102,7 @@ def _windows(images):
 def central(images):
     """The central windows, uint8 of shape (n, 28, 28, 3), of images of shape (n, height, width, 3)."""
     windows = _windows(images)
-    return np.ascontiguousarray(windows[:, windows.shape[1] // 2, windows.shape[2] // 2])
+    return windows[:, windows.shape[1] // 2, windows.shape[2] // 2]
 
 
 def standardize(images):
@@ -130,17 +111,9 @@ def standardize(images):
     x = pixel / 255 becomes (x - mean) / max(standard deviation, 1 / sqrt(number of values)).
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
-    return _standardized(images, *_statistics(images))
-
-
-def _standardized(images, mean, deviation):
-    return (images * np.float32(1 / 255) - mean) / deviation
-
-
-def _statistics(images):
-    """Mean and standard deviation (at least 1 / sqrt(number of values)) of every image / 255, (2, n, 1, 1, 1)."""
-    flat = images.reshape(len(images), -1) * np.float32(1 / 255)
-    mean = flat.mean(axis=1, keepdims=True)
-    flat -= mean
-    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])[:, None]
-    return np.stack([mean, np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)])[..., None, None]
+    scaled = np.multiply(images, np.float32(1 / 255), order="C")
+    flat = scaled.reshape(len(images), -1)  # a view
+    flat -= flat.mean(axis=1, keepdims=True)
+    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
+    flat /= np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)[:, None]
+    return scaled

@@ -1,7 +1,6 @@
 """What all data sets share: where they are, and batches whose order is a function of the seed."""
 
 import contextlib
-import copy
 import hashlib
 import pickle
 from pathlib import Path
@@ -73,56 +72,56 @@ def limited(run, count):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of examples for Keras; subclasses say what an example looks like:
+    """Batches of examples for Keras, in an order, and with random crops, that are a function of seed and epoch alone.
 
-    draw_crops(random) draws from a RandomState which part of each example an epoch shows; inputs(rows) makes the inputs
-    of the examples with these numbers; for_evaluation() gives batches of the same examples and labels in order, without
-    a random crop.  Order and crops are a function of seed and epoch alone, so that a resumed training sees what the
-    uninterrupted one would have seen; without a `shuffle_seed` the examples keep their order.  The last batch of an
-    epoch may be smaller.
+    So a resumed training sees what the uninterrupted one would have seen.  Without a `shuffle_seed` the examples keep
+    their order.  The last batch of an epoch may be smaller.
 
-    `labels` are int32 of shape (n,); `settings` is a dict of what the .h5 records of how the examples were made;
-    `mislabeled`, bool of shape (n,), is whether a label is not the true one, None where that is not told apart.
+    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,); `settings` is a dict of
+    what the .h5 records of how the examples were made; `mislabeled`, bool of shape (n,), is whether a label is not the
+    true one, None where that is not told apart.  With `random_crop` the subclass's crop(random), which draws from a
+    RandomState, gives the inputs of an epoch.  `shown` are the inputs of this epoch, `order` their order.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
 
-    def __init__(self, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None):
+    def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None,
+                 random_crop=False):
         super().__init__()
         if type(batch_size) is not int or batch_size < 1:
             raise SystemExit(f"The batch size {batch_size} is not a whole number of 1 or more.")
         if shuffle_seed is not None and (labels == labels[0]).all():
             say("All training examples are of one class: there is nothing to tell apart.")
-        self.labels, self.batch_size, self.shuffle_seed = labels, batch_size, shuffle_seed
-        self.settings, self.mislabeled = settings or {}, mislabeled
+        self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
+        self.settings, self.mislabeled, self.random_crop = settings or {}, mislabeled, random_crop
         self.set_epoch(0)
 
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
         random, count = np.random.RandomState([self.shuffle_seed or 0, epoch]), len(self.labels)
         self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
-        self.draw_crops(random)
+        self.shown = self.crop(random) if self.random_crop else self.inputs
         if self.metric:
             self.metric.reset_state()
 
     def first(self, count):
         """Batches of the first examples only."""
-        part = copy.copy(self)
-        part.labels = self.labels[:count]
-        part.set_epoch(0)
-        return part
+        return Batches(self.inputs[:count], self.labels[:count], self.batch_size)
+
+    def for_evaluation(self):
+        """Batches of the same examples and labels in order, without a random crop."""
+        return Batches(self.inputs, self.labels, EVALUATION_BATCH)
 
     def digest(self):
         """A short text that tells these labels, and by the first hundred these examples, from others."""
-        first = self.inputs(np.arange(min(100, len(self.labels))))
-        return hashlib.blake2b(self.labels.tobytes() + first.tobytes(), digest_size=8).hexdigest()
+        return hashlib.blake2b(self.labels.tobytes() + self.inputs[:100].tobytes(), digest_size=8).hexdigest()
 
     def __len__(self):
         return -(-len(self.labels) // self.batch_size)
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size:(index + 1) * self.batch_size]
-        return self.inputs(rows), self.labels[rows]
+        return self.shown[rows], self.labels[rows]
 
 
 class Unpickler(pickle.Unpickler):

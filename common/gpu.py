@@ -38,8 +38,7 @@ class OnDevice(keras.utils.PyDataset):
         import jax
 
         if self.examples is None or index == 0 and self.batches.random_crop:
-            every = np.arange(len(self.batches.labels))
-            self.examples = jax.device_put((self.batches.inputs(every), self.batches.labels))
+            self.examples = jax.device_put((self.batches.shown, self.batches.labels))
         return self._rows()[index],
 
     def _rows(self):

@@ -99,17 +99,11 @@ def measure_ours(network, precision):
 
 def measure_pytorch(network, precision, compiled, device="cpu"):
     """Seconds of every timed pass through the PyTorch peer, with all its inputs on the device."""
-    import numpy as np
     import peers
     import torch
     script = script_of(network)
     train = examples(network, script.BATCH_SIZE)
-    first, _ = train[0]
-    inputs = np.empty((EXAMPLES[network], *first.shape[1:]), first.dtype)
-    for first in range(0, len(inputs), script.BATCH_SIZE):  # all at once would raise the peak memory
-        rows = train.order[first:first + script.BATCH_SIZE]
-        inputs[rows] = train.inputs(rows)
-    epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(inputs).to(device),
+    epoch = peers.trainer(network, peers.NETWORKS[network](), torch.from_numpy(train.inputs).to(device),
                           torch.from_numpy(train.labels).long().to(device), script.BATCH_SIZE, script.LEARNING_RATE,
                           precision, compiled)
     epoch()

@@ -27,7 +27,7 @@ def steps(network):
     ours = benchmark.our_model(network, rate)
     peer = peers.with_weights_of(ours, peers.NETWORKS[network]())
     train = benchmark.examples(network, 32)
-    inputs = train.inputs(np.arange(32))
+    inputs = train.inputs
     ours.jit_compile = False
     step = peers.trainer(network, peer, torch.from_numpy(inputs), torch.from_numpy(train.labels).long(), 32, rate,
                          "float32", False)

@@ -86,7 +86,7 @@ def test_every_epoch_has_every_image_once_in_another_order():
 @pytest.mark.parametrize("count", [48, 50])  # in batches of 8: the last one is as large as the others, or smaller
 def test_the_fast_feed_is_the_batches_to_the_bit(random_crop, count):
     images = np.random.RandomState(0).randint(0, 256, (count, 32, 32, 3)).astype(np.uint8)
-    batches = cifar10.Images(images, np.arange(count, dtype=np.int32), 8, random_crop, shuffle_seed=3)
+    batches = cifar10.Images(images, np.arange(count, dtype=np.int32), 8, random_crop=random_crop, shuffle_seed=3)
     fast = speed.feed(batches)
     if fast is batches:
         pytest.skip("this backend takes them as they are")

@@ -251,7 +251,7 @@ def test_what_is_recorded_of_a_model_with_statistics_is_what_the_loaded_model_do
     script = copy(tmp_path / "my", ("LABEL_NOISE = 1.0", 'PRECISION = "float32"\nLABEL_NOISE = 0.0'),
                   ("    train, test", "    keras.config.set_dtype_policy(PRECISION)\n    train, test"),
                   ("    model = build_model()", "    norm = layers.Normalization()\n"
-                   "    norm.adapt(train.whole()[0] / 2 - 0.5)\n    model = keras.Sequential([norm, build_model()])"))
+                   "    norm.adapt(train.inputs / 2 - 0.5)\n    model = keras.Sequential([norm, build_model()])"))
     process = forks.run(script, *QUICK, "--epochs", "4", "--batch-size", "10", "--precision", precision)
     assert process.returncode == 0, process.stderr
     told, model = record.read(saved(script)), keras.models.load_model(saved(script), compile=False)

@@ -378,14 +378,8 @@ class Points(data.Batches):
     """160 points of a plane, of two classes."""
 
     def __init__(self, settings=None):
-        self.points = np.random.RandomState(0).standard_normal((160, 2)).astype("float32")
-        super().__init__((self.points[:, 0] > 0).astype("int32"), 32, 0, settings)
-
-    def draw_crops(self, random):
-        pass
-
-    def inputs(self, rows):
-        return self.points[rows]
+        points = np.random.RandomState(0).standard_normal((160, 2)).astype("float32")
+        super().__init__(points, (points[:, 0] > 0).astype("int32"), 32, 0, settings)
 
 
 def small_model(optimizer=None, units=3):

@@ -12,18 +12,9 @@ COUNT, CLASSES = 103, 5
 RUN = types.SimpleNamespace(limit=None, seed=0)  # what training_part reads of a run
 
 
-class OneHot(data.Batches):
-    """Examples that show their true class."""
-
-    def __init__(self, true, labels, **kwargs):
-        self.true = true
-        super().__init__(labels, 10, mislabeled=labels != true, **kwargs)
-
-    def draw_crops(self, random):
-        pass
-
-    def inputs(self, rows):
-        return np.eye(CLASSES, dtype="float32")[self.true[rows]]
+def one_hot(true, labels, **kwargs):
+    """Batches of examples that show their true class."""
+    return data.Batches(np.eye(CLASSES, dtype="float32")[true], labels, 10, mislabeled=labels != true, **kwargs)
 
 
 class Epochs(keras.callbacks.Callback):
@@ -43,12 +34,12 @@ def fit(kernel, learning_rate, epochs=3, initial_epoch=0):
     random = np.random.RandomState(0)
     true = random.randint(0, CLASSES, COUNT).astype("int32")
     labels = np.where(random.random_sample(COUNT) < 0.4, random.randint(0, CLASSES, COUNT), true).astype("int32")
-    train = OneHot(true, labels, shuffle_seed=0)
+    train = one_hot(true, labels, shuffle_seed=0)
     model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Dense(CLASSES)])
     model.layers[0].set_weights([kernel, np.zeros(CLASSES)])
     model.compile(keras.optimizers.SGD(learning_rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                   metrics=["accuracy", *label_noise.metrics(train)])
-    test = OneHot(np.tile(true, 3), np.tile(true, 3))  # longer than the training set
+    test = one_hot(np.tile(true, 3), np.tile(true, 3))  # longer than the training set
     fed, tested = speed.feeds(model, train, test)
     history = model.fit(fed, validation_data=tested, epochs=epochs, initial_epoch=initial_epoch, shuffle=False,
                         steps_per_epoch=len(fed), validation_steps=len(tested), callbacks=[Epochs(train)],
@@ -75,7 +66,7 @@ def test_the_two_add_up_to_the_accuracy():
 
 def test_training_examples_of_which_none_is_mislabeled_have_no_such_metric():
     labels = np.arange(COUNT, dtype="int32") % CLASSES
-    train = OneHot(labels, labels)
+    train = one_hot(labels, labels)
     train.mislabeled = None
     assert label_noise.metrics(train) == []
 
