@@ -93,6 +93,7 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         folder, index = _shards(run.data)
         sys.excepthook = functools.partial(_name_damaged_shard, folder, sys.excepthook)
         name, classes = index["name"], len(index["classes"])
+        run.provenance["data"] = index["source"]
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop, "pictures": name,
                 "classes": classes}

@@ -37,7 +37,8 @@ def accuracies(path, settings, folder):
     """
     model = keras.models.load_model(path, compile=False)
     model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    run = types.SimpleNamespace(data=folder, **{name: settings[name] for name in ("dataset", "limit", "seed")})
+    asked = {name: settings[name] for name in ("dataset", "limit", "seed")}
+    run = types.SimpleNamespace(data=folder, provenance={}, **asked)
     # The script has the function by which it replaces what it loads.  Older files call what it does "words".
     name = settings.get("transform") or {"shuffled": "shuffled_words", "random": "random_words"}.get(
         settings.get("words"))

@@ -27,6 +27,8 @@ def results():
         machine = {name: " ".join(value) if isinstance(value, list) else value
                    for name, value in run["machine"].items()}
         versions = {f"version_{name}": value for name, value in run["versions"].items()}
+        provenance = {f"digest_{name}" if name != "commit" else name: value
+                      for name, value in run.get("provenance", {}).items()}
         measured = {name: value for name, value in run.items() if isinstance(value, Number) and "paper" not in name}
         if history:
             measured["epochs_trained"] = len(history["loss"])
@@ -36,7 +38,7 @@ def results():
         paper = {f"paper_{split}{ending}": value for ending, values in (
             ("", catalog.paper_of(row)), ("_top_5", row.paper_top_5)) for split, value in zip(
                 ("train", "test"), values, strict=False) if value[0].isdigit()}
-        lines.append([what, run["settings"], machine, versions, measured, paper])
+        lines.append([what, run["settings"], machine, versions, provenance, measured, paper])
     return lines
 
 

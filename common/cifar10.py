@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 FOLDER = "cifar-10-batches-py"
+DIGEST = "534d2cf4bd81141f94f9e0a80e6a3a31"  # of the published data set, as of data.identified
 CLASSES = 10
 SIDE = 28  # of the window that the networks see, in pixels
 
@@ -19,7 +20,8 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     function of (images, seed), replaces the central windows, training and test, once and for all epochs; it takes uint8
     of shape (n, 28, 28, 3) and returns the same shape.
     """
-    (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
+    splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
+    (images, labels), (test_images, test_labels) = splits
     images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:

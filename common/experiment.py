@@ -79,6 +79,7 @@ class Run:
         figures = script.get("PAPER") or () if differing.keys() <= {"seed", "precision"} else ()
         self.paper = dict(zip(("paper_train", "paper_test"), figures, strict=False))
         folder = given.out or path.parent
+        self.provenance = record.provenance(path)  # now, since a script may be edited while it runs
         self.stem = folder / "--".join([path.stem, *differing.values()])
         # A run can be resumed with more epochs, so their number is no part of the checkpoint's name.
         labels = [label for name, label in differing.items() if name != "epochs"]
@@ -169,7 +170,8 @@ class Run:
         `results` is a dict of what `record` lists, `draw` a function of (run, path), run as of `record.read`, or None
         for the curves of a training.  Where a model cannot be written whole, its weights are, as NAME.weights.h5.
         """
-        run = {"title": self.title, "settings": self.settings, **record.environment(), **results, **self.paper}
+        run = {"title": self.title, "settings": self.settings, "provenance": self.provenance,
+               **record.environment(), **results, **self.paper}
         whole, alone, weights, picture = (self.stem.with_name(self.stem.name + ending)
                                           for ending in (".h5", ".run.h5", ".weights.h5", ".png"))
         saved = alone

@@ -1,7 +1,8 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
     run                   attributes: title; settings, training (optimizer with its schedule, loss, callbacks),
-                          versions, machine, as JSON; seconds; of the final weights train_accuracy, train_loss,
+                          versions, machine, provenance (digests of data set, script and common; the git commit), as
+                          JSON; seconds; of the final weights train_accuracy, train_loss,
                           test_accuracy, test_loss, or what else the script's metrics are called (Inception v3:
                           train_top_5, test_top_5); paper_train, paper_test (%) where the paper has figures for it
     run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
@@ -15,11 +16,13 @@ own: width (Gaussian kernel), weights, row, part (Theorem 1), error (random feat
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import platform
 import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -27,7 +30,7 @@ import h5py
 import keras
 import numpy as np
 
-JSON = ("settings", "training", "versions", "machine")
+JSON = ("settings", "training", "versions", "machine", "provenance")
 # What newer versions of Keras write into a model's configuration and 3.12, the oldest supported, does not know, with
 # the value at which it does nothing
 NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
@@ -123,6 +126,19 @@ def probe(model):
     words = "int" in model.inputs[0].dtype
     inputs = random.randint(0, 1000, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
     return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}
+
+
+def provenance(script):
+    """Digests of a script and of this package, and the git commit in the script's folder, "" where there is none."""
+    def digest(*paths):  # the same on Windows, where git may have put its own ends of lines
+        return hashlib.blake2b(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in paths),
+                               digest_size=16).hexdigest()
+
+    commit = ""
+    with contextlib.suppress(OSError):  # no git
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=script.parent, capture_output=True,
+                                text=True).stdout.strip()
+    return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}
 
 
 def environment():

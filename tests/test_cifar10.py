@@ -14,7 +14,8 @@ from conftest import ROOT, write_batches
 
 def asked(**changes):
     """What cifar10.load reads of a Run."""
-    return types.SimpleNamespace(**({"dataset": "cifar10", "data": None, "limit": None, "seed": 0} | changes))
+    defaults = {"dataset": "cifar10", "data": None, "limit": None, "seed": 0, "provenance": {}}
+    return types.SimpleNamespace(**(defaults | changes))
 
 
 def test_standardization_is_tensorflows():
@@ -241,7 +242,7 @@ def test_one_class_only_and_a_label_noise_too_small_for_a_wrong_label_are_said(t
     for path in folder.glob("data_batch_?"):
         path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | {b"labels": [3] * 20}, protocol=2))
     train, _ = cifar10.load(asked(data=folder), 8, label_noise=1e-9)
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().out.splitlines()[1:] == [  # after: not the published data set
         "Random labels (probability 1e-09, seed 0): 100.0% of the training labels are still the true ones.",
         "All training examples are of one class: there is nothing to tell apart."]
     assert train.mislabeled is None and label_noise.metrics(train) == [] and set(train.labels) == {3}
@@ -354,3 +355,24 @@ def test_limit_beyond_the_data(tiny_cifar10):
         cifar10.load(asked(data=tiny_cifar10, limit=101), 8)
     train, test = cifar10.load(asked(data=tiny_cifar10, limit=30), 8)
     assert len(train.labels) == 30 and len(test.labels) == 20
+
+
+def test_a_data_set_is_known_by_its_images_and_labels_whatever_their_order(tiny_cifar10, capsys):
+    def digest(splits, known=""):
+        run = asked(paper={"paper_train": 99})
+        assert data.identified(run, known, splits) is splits
+        assert bool(run.paper) == ("not the published data set" not in capsys.readouterr().out)
+        return run.provenance["data"], bool(run.paper)
+
+    training, test = cifar10.read(tiny_cifar10)
+    found, compared = digest((training, test))
+    assert not compared and digest((training, test), found) == (found, True)
+    order = np.random.RandomState(0).permutation(len(training[1]))
+    assert digest((tuple(part[order] for part in training), test), found) == (found, True)
+    other_labels, other_pixel = training[1].copy(), training[0].copy()
+    other_labels[0] = (other_labels[0] + 1) % 10
+    other_pixel[0, 0, 0, 0] ^= 1
+    for splits in ((training[0], other_labels), test), ((other_pixel, training[1]), test), (test, training):
+        assert digest(splits, found)[0] != found
+    if (ROOT / "data" / cifar10.FOLDER).is_dir():
+        assert digest(cifar10.read(ROOT / "data"), cifar10.DIGEST) == (cifar10.DIGEST, True)

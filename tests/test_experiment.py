@@ -70,6 +70,11 @@ def test_the_file_tells_the_run(copied):
     assert "paper_train" not in told, "the paper's figures are of CIFAR-10"
     assert {"python", "keras", "numpy", "h5py", "tensorflow"} <= set(told["versions"])
     assert told["machine"]["processor"]
+    provenance = told["provenance"]
+    assert provenance.keys() == {"script", "common", "commit"}, "synthetic data need no digest"
+    again = record.provenance(copied[0] / "my_mlp.py")
+    assert provenance == again and again["common"] == record.provenance(SCRIPT)["common"] and again["commit"] == ""
+    assert again["script"] != record.provenance(SCRIPT)["script"]
 
 
 def test_a_callback_that_writes_logs(copied):

@@ -54,7 +54,7 @@ def stored(shards, split):
 
 def load(shards, limit=None, **options):
     """What imagenet.load returns for a run on these shards."""
-    run = types.SimpleNamespace(dataset="imagenet", data=shards, limit=limit, seed=0)
+    run = types.SimpleNamespace(dataset="imagenet", data=shards, limit=limit, seed=0, provenance={})
     return imagenet.load(run, **{"batch_size": 50, "image_size": 75} | options)
 
 
