@@ -169,6 +169,9 @@ PAIRS = {network: (row(network), row(network, ending)) for network, ending in {
 NOISE = {"MLP 1x512": np.arange(11) / 10, "Mini Alexnet": np.arange(11) / 10,
          "Mini Inception": np.arange(0, 11, 2) / 10, "LSTM": np.arange(0, 11, 2) / 10}
 
+# Runs of a row with other seeds, of weights, order, crops and random labels: how many there are to be, seed 0 included
+SEEDS = {"MLP 1x512": 5, "MLP 3x512": 5, "Mini Alexnet": 3, "Mini Inception": 3, "LSTM": 3}
+
 # What a run takes on two cores, roughly; of a script that takes longer than others of its network by its path
 MINUTES = {"Mini Inception": 75, "Mini Alexnet": 25, "LSTM": 16, "MLP 1x512": 4, "MLP 3x512": 3,
            "Mini Inception/cifar10_tf_inception_rand_labels_augmentation.py": 400,
@@ -185,6 +188,22 @@ def with_noise(network, noise):
     if noise == 0 and network != "Mini Inception":  # whose schedule for true labels is another one
         return true
     return random._replace(variant=f"label noise {noise:g}", options={"label-noise": noise}, picture="")
+
+
+def with_seed(row, seed):
+    """The row of a run with another seed; of seed 0 it is the row itself."""
+    return row._replace(options={**row.options, "seed": seed}, picture="") if seed else row
+
+
+def seeds(row):
+    """The rows of a run with each of its seeds that is here, the row itself first."""
+    return [other for seed in range(SEEDS.get(row.network, 1)) if file_of(other := with_seed(row, seed))]
+
+
+def accuracies(row, split):
+    """The accuracy in % on "train" or "test", an array over the seeds that are here; empty where there is none."""
+    runs, name = map(run_of, seeds(row)), f"{row.results}{split}_accuracy"
+    return np.array([100 * run[name] for run in runs if name in run])
 
 
 def swept():
@@ -204,8 +223,8 @@ def shown():
 
 
 def published():
-    """The rows of all runs that are here, each once: those of the tables, then those of Figure 1 (b) and (c)."""
-    return _once(sum(TABLES.values(), []) + swept())
+    """The rows of all runs that are here, each once: the tables', those of Figure 1 (b) and (c), other seeds'."""
+    return _once(sum(TABLES.values(), []) + swept() + [other for row in TRAINED for other in seeds(row)[1:]])
 
 
 def with_true_labels():
@@ -213,7 +232,8 @@ def with_true_labels():
     rows = {}
     for row in published():
         run = run_of(row)
-        if "val_accuracy" in run.get("history", {}) and not run["settings"].get("label_noise"):
+        random = run["settings"].get("label_noise") or row in RADEMACHER
+        if "val_accuracy" in run.get("history", {}) and not random and "seed" not in row.options:
             rows.setdefault(row.part or row.data, []).append(row)
     return rows
 

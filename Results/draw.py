@@ -7,6 +7,7 @@ results.csv and history.csv.
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
+import math
 import runpy
 import shutil
 import sys
@@ -38,6 +39,8 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
 SPLITS = "train", "test"
+# Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less
+T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 
 def table(rows):
@@ -46,17 +49,24 @@ def table(rows):
     Args:
         rows: list of `catalog.Row`.
     """
-    lines = []
+    lines, beyond = [], []
     for row in filter(catalog.file_of, rows):
         run = catalog.run_of(row)
         cells = {"run": row.label}
         for split, value in zip(SPLITS, paper(row) or (None, None), strict=True):
-            cells |= {split: accuracy(run, row.results + split)} | ({f"paper, {split}": value} if value else {})
+            cells |= {split: accuracy(row, split)} | ({f"paper, {split}": value} if value else {})
+            interval = prediction(row, split)
+            if interval and value and value[0].isdigit() and not interval[0] <= float(value) <= interval[1]:
+                cells[f"paper, {split}"] += " *"
+                beyond.append(f"{row.label}, {split} ({interval[0]:.2f} to {interval[1]:.2f})")
         cells |= {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)}
         if not lines:
             lines = [cells.keys(), ["---" if name in ("run", "files") else "---:" for name in cells]]
         lines.append(cells.values())
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(lines)
+    if beyond:
+        parts.append("\\* The paper's figure lies outside the 95 % prediction interval of our seeds: "
+                     f"{'; '.join(beyond)}.")
     missing = [row for row in rows if not catalog.file_of(row)]
     return "\n\n".join(parts + [f"Not here yet: {'; '.join(map(script_link, missing))}."] * bool(missing))
 
@@ -107,12 +117,27 @@ def paper(row):
     return [value + more for value, more in zip(catalog.paper_of(row), top_5, strict=False)]
 
 
-def accuracy(run, name):
-    """An accuracy in %, as a cell; where there is one, the top-5 accuracy follows in brackets."""
-    if f"{name}_accuracy" not in run:
+def accuracy(row, split, digits=2):
+    """A row's accuracy in %, as a cell: over its seeds, where there are several, the mean, the standard deviation and
+    how many there are; where there is one, the top-5 accuracy follows in brackets."""
+    values, run = catalog.accuracies(row, split), catalog.run_of(row)
+    if not len(values):
         return "-"
-    top_5 = f" ({100 * run[name + '_top_5']:.2f})" if name + "_top_5" in run else ""
-    return f"**{100 * run[name + '_accuracy']:.2f}**{top_5}"
+    spread = f" ± {values.std(ddof=1):.{digits}f} ({len(values)})" if len(values) > 1 else ""
+    top_5 = f" ({100 * run[split + '_top_5']:.2f})" if split + "_top_5" in run else ""
+    return f"**{values.mean():.{digits}f}**{spread}{top_5}"
+
+
+def prediction(row, split):
+    """The 95 % prediction interval of a row's accuracy in %: where one more run would be expected; None of one run.
+
+    Rounded outwards to 0.01, as the paper prints its figures.
+    """
+    values = catalog.accuracies(row, split)
+    if len(values) < 2:
+        return None
+    half = T_QUANTILES[len(values)] * values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
+    return math.floor(100 * (values.mean() - half)) / 100, math.ceil(100 * (values.mean() + half)) / 100
 
 
 def links(row, picture=True):
@@ -146,9 +171,10 @@ def finding():
         if not all(map(catalog.file_of, pair)):
             continue
         true, random = map(catalog.run_of, pair)
-        values = [f"**{100 * run[f'{split}_accuracy']:.1f}**"
+        values = [f"**{catalog.accuracies(row, split).mean():.1f}**"
                   + (f" ({run[f'paper_{split}']:.1f})" if "paper_train" in run else "")
-                  for run, split in ((true, "test"), (random, "train"), (random, "test"))]
+                  for row, run, split in zip((pair[0], *2 * [pair[1]]), (true, random, random),
+                                             ("test", "train", "test"), strict=True)]
         script = pair[1].script
         lines.append(f"| {network} | {' | '.join(values)} | {random['seconds'] / 60:.0f} "
                      f"| [{PurePosixPath(script).name}]({quote(script)}) |")
@@ -166,8 +192,10 @@ def fill(readme, name, text):
 
 def draw_run(row, path):
     """Draws the picture of a row's run, by its script's own function where that has one."""
-    draw = runpy.run_path(str(catalog.script_of(row)))["draw"] if row.draws else plot.curves
-    draw(catalog.run_of(row), path)
+    if row.draws:
+        runpy.run_path(str(catalog.script_of(row)))["draw"](catalog.run_of(row), path)
+    else:
+        plot.curves(catalog.run_of(row), path, list(map(catalog.run_of, catalog.seeds(row)[1:])))
 
 
 @plot.style()

@@ -3,6 +3,7 @@
     python Results/train.py                                  all that is missing, one after the other
     python Results/train.py "MLP1/*" "LSTM/*label-noise*"    of these what is missing
     python Results/train.py "LSTM/*" --at-once 2             two at a time, each on half of the cores
+    python Results/train.py "MLP?/*" --seeds 5               these with seeds 1 to 4, too
     python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
@@ -27,10 +28,11 @@ def command(row):
     return [sys.executable, str(catalog.script_of(row)), *options, *["--no-weights"] * bool(options)]
 
 
-def chosen(patterns):
-    """The rows that a pattern names, what takes longest first; all where there is no pattern."""
-    return [row for row in catalog.trained() if not patterns or any(
-        row in catalog.CIFAR10 if pattern == "table-1" else fnmatch(row.name, pattern) for pattern in patterns)]
+def chosen(patterns, seeds=1):
+    """The rows that a pattern names, each with so many seeds, what takes longest first; all if there is no pattern."""
+    return [catalog.with_seed(row, seed) for row in catalog.trained() if not patterns or any(
+        row in catalog.CIFAR10 if pattern == "table-1" else fnmatch(row.name, pattern) for pattern in patterns)
+        for seed in range(seeds)]
 
 
 def shares(count):
@@ -48,6 +50,7 @@ def take_cores(free):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names, with * and ?, or table-1")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 of each (default: 1)")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to save (default: beside the scripts)")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
@@ -67,9 +70,10 @@ def main():
             print(process.stderr[-2000:], flush=True)
         return process.returncode == 0
 
-    missing = [row for row in chosen(options.runs) if not there(row)]
-    if options.runs and not chosen(options.runs):
-        parser.error(f"no run is named {' or '.join(options.runs)}")
+    rows = chosen(options.runs, options.seeds)
+    missing = [row for row in rows if not there(row)]
+    if not rows:
+        parser.error(f"no run is named {' or '.join(options.runs)}" if options.runs else "--seeds is 1 or more")
     if options.list:
         print("\n".join(row.name for row in missing))
         return

@@ -20,17 +20,23 @@ def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):
     return figure, figure.subplots(rows, columns, **options)
 
 
-def curves(run, path):
-    """Draws accuracy and loss over the epochs of a run (as `record.read` returns it), beside the paper's values."""
+def curves(run, path, others=()):
+    """Draws accuracy and loss over the epochs of a run (as `record.read` returns it), beside the paper's values.
+
+    `others` are the same run with other seeds; the range of all of them is shaded, as long as all were trained.
+    """
     history, accuracy = run["history"], record.accuracy_name(run["history"])
     epochs = range(1, len(history["loss"]) + 1)
     figure, (left, right) = subplots(1, 2)
     for prefix, name, color in ("", "train", TRAIN), ("val_", "test", TEST):
-        style = {"color": color, "marker": "o" if len(epochs) == 1 else None, "label": name}
-        if f"{prefix}{accuracy}" in history:
-            left.plot(epochs, 100 * np.asarray(history[prefix + accuracy]), **style)
-        if prefix + "loss" in history:
-            right.plot(epochs, history[prefix + "loss"], **style)
+        for axes, value, scale in (left, f"{prefix}{accuracy}", 100), (right, prefix + "loss", 1):
+            if value in history:
+                axes.plot(epochs, scale * np.asarray(history[value]), color=color, label=name,
+                          marker="o" if len(epochs) == 1 else None)
+            if value in history and others:
+                every = scale * np.array(list(zip(*(seed["history"][value] for seed in (run, *others)), strict=False)))
+                axes.fill_between(epochs[:len(every)], every.min(axis=1), every.max(axis=1), color=color, alpha=0.3,
+                                  linewidth=0, label=f"{name}, {len(others) + 1} seeds")
     if "paper_train" in run:
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
