@@ -3,10 +3,11 @@
     python Results/draw.py
 
 The pictures lie here and beside the scripts; the tables are those of Results/README.md, of the README's finding, and
-results.csv and history.csv.
+results.csv, history.csv and SHA256SUMS, the digests of the .h5 files.
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
+import hashlib
 import math
 import runpy
 import shutil
@@ -39,6 +40,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
 SPLITS = "train", "test"
+SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less
 T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
@@ -190,6 +192,12 @@ def fill(readme, name, text):
         part.write_text(before + begin + text + end + after, encoding="utf-8", newline="\n")
 
 
+def checksums():
+    """The lines of SHA256SUMS: the digest of every published .h5, and its path."""
+    return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(catalog.ROOT).as_posix()}"
+            for path in sorted(catalog.ROOT.glob("*/*.h5"))]
+
+
 def draw_run(row, path):
     """Draws the picture of a row's run, by its script's own function where that has one."""
     if row.draws:
@@ -219,6 +227,8 @@ def main():
         fill(readme, mark, table(table_rows))
     fill(catalog.ROOT / "README.md", "finding", finding())
     spreadsheets.write_all(results)
+    with record.replacing(results / SUMS) as part:
+        part.write_text("\n".join(checksums()) + "\n", encoding="utf-8", newline="\n")
     print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
 
 

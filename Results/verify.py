@@ -1,0 +1,278 @@
+"""Checks what is published, from the files, and says of each claim whether it holds.
+
+    python Results/verify.py                                      everything
+    python Results/verify.py files drawings                       these checks alone
+    python Results/verify.py models --models "MLP?/*" "LSTM/*"    the models with these names
+
+files       every .h5 has the digest that SHA256SUMS lists; the list is complete
+drawings    pictures, tables, spreadsheets and the READMEs' figures, drawn again from the files, are the same bytes
+data        the data sets are the published ones
+labels      the random labels, drawn by a second implementation of what `label_noise.corrupt_labels` documents
+training    a short training, made twice, ends with the same bits
+solved      the closed forms, on few images, against NumPy's own solvers
+models      every model that is here, on all images or reviews, has the accuracies in its file; the code below, which
+            reads, standardizes, draws labels and counts, shares nothing with the training but the scripts' transforms
+
+The last line says what fails; then the exit status is 1.  Pictures drawn by another version of Matplotlib than that of
+uv.lock may differ in some pixels.
+"""
+
+import argparse
+import functools
+import hashlib
+import runpy
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+
+import catalog
+import draw
+from common import cifar10, data, label_noise, layers, record  # noqa: F401 - layers: for Keras to load ours
+
+import keras
+import numpy as np
+
+sys.path += [str(catalog.SCRIPTS / folder) for folder in ("LSTM", "MLP1", "tests")]
+import imdb  # noqa: E402
+
+import benchmark  # noqa: E402
+
+TOLERANCE = 1e-4     # of an accuracy, from 0 to 1: five training images, one test image; machines round differently
+WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older files, for the transform's name
+
+
+def files(options):
+    listed = set((catalog.ROOT / "Results" / draw.SUMS).read_text(encoding="utf-8").splitlines())
+    found = set(draw.checksums())
+    for name in sorted({line[66:] for line in listed ^ found}):  # behind a digest and two spaces
+        yield False, f"{name} is not as {draw.SUMS} lists it"
+    yield True, f"{len(listed & found)} files have the digests listed"
+
+
+def drawings(options):
+    published = catalog.ROOT
+    with tempfile.TemporaryDirectory() as folder:
+        kept = [*published.glob("*/*.h5"), *published.glob("Results/*.json"), *published.glob("*/README.md"),
+                published / "README.md"]
+        for path in kept:
+            target = Path(folder) / path.relative_to(published)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)
+        catalog.ROOT = Path(folder)
+        try:
+            draw.main()
+            benchmark.fill_tables(catalog.ROOT)
+        finally:
+            catalog.ROOT = published
+        drawn = [path.relative_to(folder) for path in Path(folder).rglob("*") if path.suffix in (".png", ".csv", ".md")]
+        for path in drawn:
+            committed = published / path
+            if not committed.exists() or committed.read_bytes() != (Path(folder) / path).read_bytes():
+                yield False, f"{path.as_posix()} is not what the runs' files say"
+        pictures = {path.relative_to(published) for path in published.glob("Results/*.png")} - set(drawn)
+        for path in sorted(pictures):
+            yield False, f"{path.as_posix()} belongs to no run"
+    yield True, f"{len(drawn)} pictures, tables and spreadsheets drawn again"
+
+
+def data_sets(options):
+    for name, module in ("CIFAR-10", cifar10), ("IMDB", imdb):
+        run = argparse.Namespace(provenance={}, paper=())
+        data.identified(run, module.DIGEST, module.read(options.data))
+        yield run.provenance["data"] == module.DIGEST, f"{name} has the digest {run.provenance['data']}"
+
+
+def drawn(labels, examples, probability, seed, classes):
+    """The labels to fit, as `label_noise.corrupt_labels` documents them, example by example."""
+    fitted = np.array(labels)
+    for number, example in enumerate(examples):
+        key = seed.to_bytes(8, "little")
+        chance, label = struct.unpack("<QQ", hashlib.blake2b(example.tobytes(), digest_size=16, key=key).digest())
+        if chance < probability * 2**64:
+            fitted[number] = label % classes
+    return fitted
+
+
+def labels(options):
+    for name, (examples, true), classes in (("images", cifar_10(options.data)[0], 10),
+                                            ("reviews", reviews(options.data)[0], 2)):
+        for probability in 0.5, 1:
+            same = np.array_equal(drawn(true, examples, probability, 0, classes),
+                                  label_noise.corrupt_labels(true, examples, probability, 0, classes))
+            yield same, f"labels of {len(true):,} {name}, redrawn with probability {probability:g}"
+    row = catalog.run_of(catalog.THEOREM_1)["row"]
+    images, true = cifar_10(options.data)[0]
+    yield (np.array_equal(np.bincount(row["y"]), np.bincount(drawn(true, images, 1, 0, 10))),
+           "the random labels in the file of Theorem 1")
+
+
+def training(options):
+    weights = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as folder:
+            run_script("MLP1/cifar10_keras_mlp_rand.py", folder, options, "--epochs", "2")
+            model, = Path(folder).glob("*.h5")
+            weights.append(keras.models.load_model(model, compile=False).get_weights())
+    same = all(map(np.array_equal, *weights))
+    yield same, "MLP 1x512, two epochs on random labels, ends with the same bits both times"
+
+
+def run_script(script, folder, options, *arguments):
+    """Runs a script as a user would, and returns the run it saves, as `record.read` does."""
+    where = ["--data", str(options.data)] if options.data else []
+    command = [sys.executable, str(catalog.SCRIPTS / script), "--out", folder, *where, *arguments]
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"{script} failed: {process.stderr.strip()}")
+    path, = Path(folder).glob(f"{Path(script).stem}*.h5")
+    return record.read(path)
+
+
+def solved(options):
+    with tempfile.TemporaryDirectory() as folder:
+        stored = catalog.run_of(catalog.MINIMUM_NORM)["solutions"]
+        again = run_script("MLP1/cifar10_minimum_norm.py", folder, options)["solutions"]
+        yield all(np.allclose(again[name], stored[name], rtol=1e-3, atol=1e-4) for name in stored), (
+            f"SGD and the solution of minimum norm: norms {again['norm'].round(2)}")
+
+        count = 2000
+        (images, true), (test_images, test_labels) = cifar_10(options.data)
+        x, new = (standardized(part[:, 2:30, 2:30]).reshape(len(part), -1).astype(float)
+                  for part in (images[:count], test_images))
+        run = run_script("MLP1/cifar10_gaussian_kernel.py", folder, options, "--limit", str(count))
+        for name, fitted in ("", true[:count]), ("random_", drawn(true[:count], images[:count], 1, 0, 10)):
+            squares = [(part**2).sum(axis=1) for part in (new, x)]
+            scale = -0.5 / run["width"]**2
+            k, test_k = (np.exp(scale * (of[:, None] + squares[1] - 2 * part @ x.T))
+                         for of, part in ((squares[1], x), (squares[0], new)))
+            found = np.mean((test_k @ np.linalg.solve(k, np.eye(10)[fitted])).argmax(axis=1) == test_labels)
+            yield abs(found - run[f"{name}test_accuracy"]) <= 10 * TOLERANCE, (
+                f"Gaussian kernel, {count:,} images, {name or 'true '}labels: {found:.2%} test")
+
+        script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "cifar10_random_features.py"))
+        run = run_script("MLP1/cifar10_random_features.py", folder, options, "--limit", str(count), "--filters", "32")
+        script["random_filters"].__globals__["FILTERS"] = 32
+        windows = [standardized(part[:, 2:30, 2:30]) for part in (images[:count], test_images)]
+        filters = script["random_filters"](windows[0], np.random.RandomState(0))
+        z, test_z = (np.concatenate([script["features"](part[k:k + 500], filters) for k in range(0, len(part), 500)])
+                     for part in windows)
+        weights = np.linalg.lstsq(z, np.eye(10)[true[:count]], rcond=None)[0]
+        found = np.mean((test_z @ weights).argmax(axis=1) != test_labels)
+        yield abs(found - run["error"]["no penalty, test"][-1]) <= 10 * TOLERANCE, (
+            f"random convolutional features, 32 filters, {count:,} images: {found:.2%} test error")
+
+
+@functools.cache
+def cifar_10(folder):
+    """(training images, labels), (test images, labels), as `cifar10.read` documents them."""
+    place = data.find_folder(folder, cifar10.FOLDER, "leave --data out")
+    if place is None:
+        return [(images, labels[:, 0]) for images, labels in keras.datasets.cifar10.load_data()]
+    place = place / cifar10.FOLDER if (place / cifar10.FOLDER).exists() else place
+    parts = []
+    for name in *(f"data_batch_{number}" for number in range(1, 6)), "test_batch":
+        with (place / name).open("rb") as file:
+            batch = data.Unpickler(file, encoding="bytes").load()
+        parts.append((batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[b"labels"])))
+    return tuple(map(np.concatenate, zip(*parts[:5], strict=True))), parts[5]
+
+
+@functools.cache
+def reviews(folder):
+    """(training reviews, labels), (test reviews, labels), as `imdb.read` documents them."""
+    place = data.find_folder(folder, imdb.FILE, "leave --data out")
+    path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
+    with np.load(path, allow_pickle=True) as arrays:
+        return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))
+                for split in ("train", "test")]
+
+
+@functools.cache
+def central(folder):
+    """The standardized central windows of the training and of the test images, which most models see."""
+    return [standardized(images[:, 2:30, 2:30]) for images, _ in cifar_10(folder)]
+
+
+def standardized(images):
+    """Mean 0 and variance 1 of every image, computed in float64."""
+    flat = images.reshape(len(images), -1) / 255.0
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    return (flat / np.maximum(flat.std(axis=1, keepdims=True), flat.shape[1]**-0.5)).reshape(images.shape).astype("f4")
+
+
+def accuracies(path, folder):
+    """Evaluates a model: (training accuracy, test accuracy), from 0 to 1, on the labels that it was fitted to."""
+    run = record.read(path)
+    settings, script = run["settings"], runpy.run_path(str(catalog.SCRIPTS / path.parent.name / f"{path.stem}.py"))
+    transform = script.get(settings.get("transform") or WORDS.get(settings.get("words")))
+    noise, seed, found = settings.get("label_noise") or 0, settings["seed"], []
+    model = keras.models.load_model(path, compile=False)
+    on_images = settings["dataset"] == "cifar10"
+    splits, classes = (cifar_10(folder), 10) if on_images else (reviews(folder), 2)
+    for number, (examples, labels) in enumerate(splits):
+        coin = "rademacher" in path.stem  # the test labels are drawn, too
+        if coin or noise and number == 0:
+            labels = drawn(labels, examples, coin or noise, seed, 2 if coin else classes)
+        if path.stem == "cifar10_theorem_1":  # whose slopes of 1e9 show by what formula inputs were rounded
+            inputs = cifar10.standardize(examples[:, 2:30, 2:30])
+        elif on_images:
+            inputs = standardized(transform(examples[:, 2:30, 2:30], seed)) if transform else central(folder)[number]
+        else:
+            every_word = np.sort(np.concatenate(splits[0][0]))
+            key = seed.to_bytes(8, "little")
+            randoms = (np.random.RandomState(int.from_bytes(hashlib.blake2b(
+                review.tobytes(), digest_size=4, key=key).digest(), "little")) for review in examples)
+            words = [transform(*each, every_word) for each in zip(examples, randoms, strict=True)] if (
+                transform) else examples
+            inputs = keras.utils.pad_sequences([np.r_[1, np.where(review < 9997, review + 3, 2)] for review in words],
+                                               200)
+        outputs = model.predict(inputs, batch_size=500, verbose=0)
+        # Theorem 1's network has one output, which rounded is the label.
+        answers = outputs.argmax(axis=1) if outputs.shape[1] > 1 else np.clip(np.rint(outputs[:, 0]), 0, 9)
+        found.append(np.mean(answers == labels))
+    return found
+
+
+def models(options):
+    paths = [path for path in sorted(catalog.ROOT.glob("*/*.h5")) if not path.name.endswith(".run.h5") and (
+        not options.models or any(fnmatch(f"{path.parent.name}/{path.stem}", name) for name in options.models))]
+    if not paths:
+        raise SystemExit("No model has such a name." if options.models else "No model is here yet. Run a script.")
+    for path in paths:
+        stored, found = record.read(path), accuracies(path, options.data)
+        same = max(abs(stored[f"{split}_accuracy"] - value) for split, value in zip(("train", "test"), found,
+                                                                                    strict=True)) <= TOLERANCE
+        yield same, f"{path.parent.name}/{path.name}: {found[0]:.2%} train, {found[1]:.2%} test" + (
+            "" if same else f"; its file has {stored['train_accuracy']:.2%} and {stored['test_accuracy']:.2%}")
+
+
+CHECKS = {"files": files, "drawings": drawings, "data": data_sets, "labels": labels, "training": training,
+          "solved": solved, "models": models}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=", ".join(CHECKS))
+    parser.add_argument("--models", nargs="+", default=[], metavar="NAME", help="names, with * and ?; default: all")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
+    options = parser.parse_args()
+    unknown = [name for name in options.checks if name not in CHECKS]
+    if unknown:
+        parser.error(f"no check is named {' or '.join(unknown)}; there are {', '.join(CHECKS)}")
+    failed, count, began = [], 0, time.perf_counter()
+    for name in options.checks or CHECKS:
+        for holds, what in CHECKS[name](options):
+            count += 1
+            failed += [] if holds else [what]
+            print(f"{time.perf_counter() - began:6.0f} s  {'holds' if holds else 'FAILS'}  {name}: {what}", flush=True)
+    print(f"All {count} checks hold." if not failed else f"{len(failed)} of {count} checks fail: {'; '.join(failed)}")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

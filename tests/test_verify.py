@@ -1,0 +1,99 @@
+"""Results/verify.py holds on what is published, and fails for each kind of change to it."""
+
+import argparse
+import shutil
+
+import catalog
+import draw
+import verify
+
+import h5py
+import numpy as np
+import pytest
+from conftest import ROOT, one_sentence, run
+
+OPTIONS = argparse.Namespace(data=None, models=[])
+NAMES = "cifar10_keras_mlp", "cifar10_keras_mlp_rand"
+REAL = pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A small repository: the READMEs and two models, all that is drawn from them."""
+    for path in [*(ROOT / "MLP1" / f"{name}.h5" for name in NAMES), ROOT / "Results" / "benchmark.json",
+                 *ROOT.glob("*/README.md"), ROOT / "README.md"]:
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    draw.main()
+    return tmp_path
+
+
+def failing(check):
+    return [what for holds, what in check(OPTIONS) if not holds]
+
+
+def change(path, old, new):
+    text = path.read_bytes()
+    assert old in text
+    path.write_bytes(text.replace(old, new, 1))
+
+
+def test_a_changed_figure_picture_or_spreadsheet_fails(published):
+    assert failing(verify.drawings) == []
+    results = published / "Results"
+    change(published / "README.md", b"**51.0**", b"**52.0**")
+    change(results / "README.md", b"**99.57**", b"**99.58**")
+    change(results / "results.csv", b",60,", b",61,")
+    change(results / "history.csv", b"\nMLP1/cifar10_keras_mlp,1,", b"\nMLP1/cifar10_keras_mlp,1,1")
+    shutil.copy(results / "MLP1_Cifar10.png", results / "MLP1_Cifar10_rand_labels.png")
+    (results / "Nothing.png").touch()
+    (published / "MLP1" / "cifar10_keras_mlp.png").unlink()
+    assert set(failing(verify.drawings)) == {f"{name} is not what the runs' files say" for name in (
+        "README.md", "Results/README.md", "Results/results.csv", "Results/history.csv",
+        "Results/MLP1_Cifar10_rand_labels.png", "MLP1/cifar10_keras_mlp.png")} | {
+        "Results/Nothing.png belongs to no run"}
+
+
+@REAL
+def test_a_changed_file_fails_by_its_digest_and_a_changed_model_by_what_it_answers(published):
+    assert failing(verify.files) == failing(verify.models) == []
+    attribute, weights = (published / "MLP1" / f"{name}.h5" for name in NAMES)
+    with h5py.File(attribute, "a") as file:
+        file["run"].attrs["test_accuracy"] += 0.002
+    with h5py.File(weights, "a") as file:
+        bias, = (name for name in names(file) if file[name].shape == (10,))
+        file[bias][0] += 1
+    (published / "LSTM" / "mine.h5").touch()
+    assert failing(verify.files) == ["LSTM/mine.h5 is not as SHA256SUMS lists it",
+                                     *(f"MLP1/{name}.h5 is not as SHA256SUMS lists it" for name in NAMES)]
+    (published / "LSTM" / "mine.h5").unlink()
+    found = failing(verify.models)
+    assert [what.split(":")[0] for what in found] == [f"MLP1/{name}.h5" for name in NAMES]
+    assert "51.04% test; its file has 100.00% and 51.24%" in found[0]
+
+
+def names(file):
+    found = []
+    file.visititems(lambda name, part: found.append(name) if isinstance(part, h5py.Dataset) else None)
+    return found
+
+
+@REAL
+def test_other_labels_and_another_data_set_fail(monkeypatch):
+    monkeypatch.setattr(verify.label_noise, "corrupt_labels", lambda labels, *rest: np.roll(labels, 1))
+    assert len(failing(verify.labels)) == 4
+    monkeypatch.setattr(verify.imdb, "DIGEST", "0" * 32)
+    assert len(failing(verify.data_sets)) == 1
+
+
+def test_what_there_is_not_is_refused():
+    script = ROOT / "Results" / "verify.py"
+    assert "no check is named figures" in run(script, "figures").stderr
+    assert "No model has such a name" in one_sentence(run(script, "models", "--models", "MLP1/*.h6"))
+
+
+def test_the_last_line_and_the_status_say_whether_all_holds():
+    process = run(ROOT / "Results" / "verify.py", "files")
+    assert process.returncode == 0 and process.stdout.splitlines()[-1] == "All 1 checks hold.", process.stderr
