@@ -2,6 +2,8 @@
 
 import argparse
 import shutil
+import subprocess
+import sys
 
 import catalog
 import draw
@@ -97,3 +99,29 @@ def test_what_there_is_not_is_refused():
 def test_the_last_line_and_the_status_say_whether_all_holds():
     process = run(ROOT / "Results" / "verify.py", "files")
     assert process.returncode == 0 and process.stdout.splitlines()[-1] == "All 1 checks hold.", process.stderr
+
+
+def test_a_model_is_written_once(tmp_path):
+    """A change of its weights is another model; a change of anything else in its file is refused."""
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=me", "-c", "user.email=me@here", *arguments], cwd=tmp_path, check=True)
+
+    def check():
+        return subprocess.run([sys.executable, ROOT / "tests" / "written_once.py", "HEAD"], cwd=tmp_path,
+                              capture_output=True, text=True)
+
+    git("init", "-q")
+    (tmp_path / "My MLP").mkdir()
+    models = [tmp_path / "My MLP" / name for name in ("one.h5", "other.h5")]
+    for model in models:
+        shutil.copy(ROOT / "MLP1" / "cifar10_theorem_1.h5", model)
+    git("add", ".")
+    git("commit", "-qm", "models")
+    assert check().returncode == 0
+    for model, change_of in zip(models, ("run", "weights"), strict=True):
+        with h5py.File(model, "a") as file:
+            if change_of == "run":
+                file["run"].attrs["title"] = "Better"
+            else:
+                file[names(file)[0]][...] = 1
+    assert one_sentence(check()).startswith("My MLP/one.h5: written again")
