@@ -1,0 +1,94 @@
+"""Memorized images on CIFAR-10.
+
+MLP 1x512 is trained again and again, each time on another random part of the training images.  How much more often do
+the networks that were trained on an image give its label than those that were not?  Near 0 the label is learned from
+the others, or not at all; near 1 it is known by heart alone.  Wrong labels cannot be learned from others: with
+--label-noise 0.1 they come out on top.
+Source: Feldman and Zhang, 2020, "What neural networks memorize and why", whose estimator this is.
+"""
+
+import time
+
+from cifar10_keras_mlp import build_model
+from common import cifar10, data, experiment, plot, record, say, speed
+
+import keras
+import numpy as np
+
+TRAININGS = 60        # networks, each trained on images of its own; an even number, to compare two halves
+SHARE = 0.7           # fraction of the images that a network is trained on
+EPOCHS = 12           # passes over these
+BATCH_SIZE = 128      # examples in a step
+LEARNING_RATE = 0.02  # of all epochs
+LABEL_NOISE = 0.0     # probability that a training label is redrawn from all classes
+SHOWN = 6             # most and least memorized images of each class in the picture
+CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+
+
+def right_answers(model, inputs, labels, chosen, seed):
+    """Trains the model anew on the chosen images; returns of all images whether its answer is their label, (n,)."""
+    keras.utils.set_random_seed(seed)
+    model.set_weights(build_model().get_weights())
+    for momentum in model.optimizer.momentums:
+        momentum.assign(keras.ops.zeros_like(momentum))
+    train = data.Batches(inputs[chosen], labels[chosen], BATCH_SIZE, shuffle_seed=seed)
+    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
+    model.fit(speed.feed(train), epochs=EPOCHS, steps_per_epoch=len(train), shuffle=False, callbacks=[order], verbose=0)
+    return model.predict(inputs, batch_size=data.EVALUATION_BATCH, verbose=0).argmax(axis=1) == labels
+
+
+def memorization(chosen, right):
+    """Of each image, the fraction of right answers when trained on it less that when not; (trainings, n) to (n,)."""
+    return np.subtract(*((right * part).sum(axis=0) / np.maximum(part.sum(axis=0), 1) for part in (chosen, ~chosen)))
+
+
+def area_under_curve(scores, marked):
+    """The probability that a marked example has a higher score than one that is not, ties counted half."""
+    others = np.sort(scores[~marked])
+    return np.mean([np.searchsorted(others, scores[marked], side) for side in ("left", "right")]) / len(others)
+
+
+def draw(run, path):
+    """Draws how many images have which score, and the most and the least memorized ones, a row for each class."""
+    figure, (left, *right) = plot.subplots(1, 3, figsize=(12, 5.6))
+    scores, bins = run["image"]["memorization"], np.linspace(-1, 1, 51)
+    left.hist(scores, bins, color="C7", label="all images")
+    if "area" in run:
+        left.hist(scores[run["image"]["mislabeled"]], bins, color="C3", label=f"wrong labels, AUC {run['area']:.3f}")
+    left.set(xlabel="memorization score", ylabel="images", yscale="log")
+    left.legend(loc="upper left")
+    for axes, name in zip(right, ("most", "least"), strict=True):
+        rows = run["shown"][name].reshape(10, -1, 32, 32, 3)
+        axes.imshow(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
+        axes.set(xticks=[], yticks=range(16, 336, 32), yticklabels=CLASSES, title=f"{name} memorized")
+    plot.heading(figure, run["title"], f"correlation of two halves of the trainings: {run['split_half']:.2f}")
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
+    model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9), loss)
+    model.optimizer.build(model.trainable_variables)
+    speed.feeds(model, train)  # TensorFlow compiles it once, for all trainings
+    labels, began, right = train.labels, time.perf_counter(), []
+    chosen = np.random.RandomState(run.seed).random_sample((TRAININGS, len(labels))) < SHARE
+    kept = run.stem.with_name(f".{run.stem.name}.trainings.npz")  # the answers so far, should it be interrupted
+    if kept.exists() and not run.given.fresh:
+        right = list(np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
+    while len(right) < TRAININGS:
+        right.append(right_answers(model, train.inputs, labels, chosen[len(right)], len(right)))
+        with record.replacing(kept) as part, part.open("wb") as file:
+            np.savez(file, right=np.packbits(right, axis=1))
+        say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
+    scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
+    results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}
+    if train.mislabeled is not None:
+        results["image"]["mislabeled"] = train.mislabeled
+        results["area"] = area_under_curve(scores, train.mislabeled)
+    ranked = [np.flatnonzero(labels == label)[np.argsort(scores[labels == label])] for label in range(10)]
+    results["shown"] = {"most": train.images[np.concatenate([rows[:-SHOWN - 1:-1] for rows in ranked])],
+                        "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}
+    run.write(results | {"seconds": time.perf_counter() - began}, draw)
+    kept.unlink()
