@@ -1,5 +1,6 @@
 """The state of a training in one file: weights, optimizer, callbacks and history, replaced in one step."""
 
+import inspect
 import io
 import json
 import pickle
@@ -17,7 +18,6 @@ WAY_OUT = "Add --fresh to start from the first epoch; that replaces it."
 def write(path, model, callbacks, history, facts, over):
     """Writes the state after an epoch in the place of the one before.
 
-    Of the script's callbacks, the attributes that are numbers, text, arrays, or lists and dicts of them are kept.
     `facts` are those of `training_facts`, `over` is whether the training has come to its end.
     """
     state = pickle.dumps(list(map(_state, callbacks)))
@@ -40,8 +40,7 @@ def read(path, model, callbacks, facts, although_changed):
             states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
             values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
     except PermissionError as error:
-        raise SystemExit(f"The checkpoint {path} cannot be read ({error.strerror}). Make it readable, or give another "
-                         "folder with --out.") from None
+        raise SystemExit(f"The checkpoint {path} cannot be read ({error.strerror}). Make it readable.") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError):
         raise SystemExit(f"The checkpoint {path} is damaged. {WAY_OUT}") from None
     changed = [name for name in then | facts if then.get(name) != facts.get(name)]
@@ -55,8 +54,9 @@ def read(path, model, callbacks, facts, although_changed):
         variable.assign(value)
 
     def restore(logs):
-        for callback, state in zip(callbacks, states, strict=False):
-            vars(callback).update(state)
+        for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
+            vars(callback).update({name: value for name, value in state.items()
+                                   if f"callback {k} {name}" not in changed})  # else it is what the script now says
     return history, bool(over), restore
 
 
@@ -70,6 +70,8 @@ def training_facts(model, callbacks, settings, examples):
              "optimizer": name(model.optimizer), "optimizer's settings": model.optimizer.get_config(),
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
+             **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
+                for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
              **{f"setting {name}": value for name, value in settings.items() if name != "epochs"}}
     return json.loads(json.dumps(facts, default=str))
 
@@ -80,6 +82,7 @@ def _variables(model):
 
 
 def _state(callback):
+    """The attributes of a callback that are numbers, text, arrays, or lists and dicts of them."""
     state = {name: value for name, value in vars(callback).items() if name != "params" and _is_plain(value)}
     if hasattr(callback, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
         state["min_delta"] = abs(state["min_delta"])

@@ -1,6 +1,6 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-from common import data
+from common import data, say
 from common import label_noise as noise
 
 import keras
@@ -15,9 +15,8 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     """Loads the images of a run, an `experiment.Run`; returns (training, test), two `Images`, ready for `fit`.
 
     `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` the network
-    is trained on a random window of every image, drawn in each epoch, instead of the central one.  `transform`, a
-    function of (images, seed), replaces the central windows, training and test, once and for all epochs; it takes uint8
-    of shape (n, 28, 28, 3) and returns the same shape.
+    is trained on a random window of every image, drawn in each epoch.  `transform`, a function of (images, seed),
+    replaces the central windows, training and test, once and for all epochs: uint8 of shape (n, 28, 28, 3).
     """
     (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
     images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
@@ -30,17 +29,18 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
 
 def read(folder=None):
-    """Reads the whole data set: from a folder in its "python version" layout, else by Keras' own download.
+    """Reads the whole data set, in its "python version" layout, or downloads it as Keras does.
 
-    `folder` is cifar-10-batches-py, or one that holds it; None: `data` here or in the repository is tried, then the
-    network.  Returns (training images, labels), (test images, labels); images uint8 of shape (n, 32, 32, 3), labels
-    int32 of shape (n,), from 0 to 9.
+    `folder` is cifar-10-batches-py, or one that holds it; None: `data` here or in the repository, else the network.
+    Returns (training images, labels), (test images, labels); images uint8 of shape (n, 32, 32, 3), labels int32 of
+    shape (n,), from 0 to 9.
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10", "cifar-10-python.tar.gz")
+    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
     if folder is None:
-        splits = data.downloaded(keras.datasets.cifar10.load_data, "CIFAR-10", FOLDER)
+        with data.reading("CIFAR-10", "Connect to the network, try --dataset synthetic"):
+            splits = keras.datasets.cifar10.load_data()
         return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in splits)
     if (folder / FOLDER).is_dir():
         folder = folder / FOLDER
@@ -50,22 +50,19 @@ def read(folder=None):
 
 
 def _read_batch(path):
-    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"), path.open("rb") as file:
+    with data.reading(path, "Unpack CIFAR-10 (python version) there again"), path.open("rb") as file:
         batch = data.Unpickler(file, encoding="bytes").load()
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
-            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
-        data.check_labels(labels, CLASSES)
-    # Stored as three planes, red, green and blue.
+        if (pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or not len(labels)
+                or labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= CLASSES):
+            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels', from 0 to 9")
+    # Stored as three planes, red, green and blue
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 
 
 def synthetic(place_of="CIFAR-10"):
-    """Generates ten classes of images that a network can tell apart: a pattern for each class, under noise.
-
-    The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).  Returned as by `read`.
-    """
-    data.announce_synthetic("images", place_of)
+    """Generates ten classes of images, each a pattern under noise, the same every time; returned as by `read`."""
+    say(f"Synthetic images, generated here: the accuracies are not {place_of} results.")
     random = np.random.RandomState(0)
     patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
 
@@ -80,8 +77,8 @@ def synthetic(place_of="CIFAR-10"):
 class Images(data.Batches):
     """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
 
-    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; with `random_crop`
-    an epoch shows a random window of every image instead of the central one; the rest is as `data.Batches` takes it.
+    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; the rest is as
+    `data.Batches` takes it.
     """
 
     def __init__(self, images, *args, **kwargs):

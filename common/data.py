@@ -14,54 +14,27 @@ EVALUATION_BATCH = 500  # examples at a time where no gradient is needed
 SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
-def find_folder(folder, entry, otherwise, packed=None):
+def find_folder(folder, entry, otherwise):
     """Finds the folder that holds the file or folder `entry`: the one the user named, else `data` here or beside us.
 
-    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  Says so where only the
-    entry's archive `packed` lies there, or the named folder does not exist, with what `otherwise` can be done.
+    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  `otherwise` is what else
+    the user can do where the named folder is not there.
     """
     for place in [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]:
         if (place / entry).exists():
             return place
-        if packed and (place / packed).exists():
-            raise SystemExit(f"{place / packed} is packed. Unpack it there (tar -xzf), or give another --data folder.")
     if folder and not Path(folder).is_dir():
-        raise SystemExit(f"The data folder {folder} {'is a file' if Path(folder).exists() else 'does not exist'}. Give "
-                         f"the one that holds {entry} with --data, or {otherwise}.")
+        raise SystemExit(f"{folder} is no folder. Give the one that holds {entry} with --data, or {otherwise}.")
     return folder and Path(folder)
 
 
 @contextlib.contextmanager
-def reading(path, kind, remedy):
-    """Turns whatever goes wrong with a data set's file into one sentence."""
+def reading(what, remedy):
+    """Turns whatever goes wrong with reading or downloading a data set into one sentence."""
     try:
         yield
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        wrong = ("is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-                 if isinstance(error, OSError) and error.strerror else f"is no {kind}: {error}")
-        raise SystemExit(f"{path} {wrong}. {remedy}, or give another folder with --data.") from None
-
-
-def downloaded(load, dataset, entry):
-    """Returns what load() downloads, a data set whose entry no folder `data` holds."""
-    try:
-        return load()
-    except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"{dataset} is neither in a folder data/ nor could it be downloaded ({error}). Connect to the "
-                         f"network, name the folder of {entry} with --data, or try --dataset synthetic.") from None
-
-
-def check_labels(labels, classes):
-    """Raises ValueError where there are no labels, or one is not from 0 to classes - 1."""
-    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {classes - 1}"
-                         if len(labels) else "it has no examples")
-
-
-def announce_synthetic(kind, dataset):
-    """Says that examples of this kind are generated in the place of a data set."""
-    say(f"Synthetic {kind}: {SYNTHETIC[0]:,} generated for training, {SYNTHETIC[1]:,} for testing. "
-        f"The accuracies are not {dataset} results.")
+    except Exception as error:  # a damaged pickle, or Keras without a network, can raise nearly anything
+        raise SystemExit(f"{what} cannot be read ({error}). {remedy}, or give another folder with --data.") from None
 
 
 def limited(run, count):
@@ -77,10 +50,10 @@ class Batches(keras.utils.PyDataset):
     So a resumed training sees what the uninterrupted one would have seen.  Without a `shuffle_seed` the examples keep
     their order.  The last batch of an epoch may be smaller.
 
-    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,); `settings` is a dict of
-    what the .h5 records of how the examples were made; `mislabeled`, bool of shape (n,), is whether a label is not the
-    true one, None where that is not told apart.  With `random_crop` the subclass's crop(random), which draws from a
-    RandomState, gives the inputs of an epoch.  `shown` are the inputs of this epoch, `order` their order.
+    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,); `settings` is a dict
+    for the .h5; `mislabeled`, bool of shape (n,), is whether a label is not the true one, None where that is not told
+    apart.  With `random_crop` the subclass's crop(random), random a RandomState, gives the inputs of an epoch.  `shown`
+    are the inputs of this epoch, `order` their order.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes

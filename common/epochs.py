@@ -3,13 +3,13 @@
 import math
 import sys
 import time
+from pathlib import Path
 
 from common import checkpoint, label_noise, record, say
 
 import keras
 
 REDRAW = 30     # seconds from one picture to the next, at least
-REFRESH = 0.5   # seconds after which a terminal's line is written again
 CHECKPOINT = 1  # second from one checkpoint to the next, at least; after short epochs writing would take too long
 
 
@@ -39,14 +39,12 @@ class Epochs(keras.callbacks.Callback):
     def __init__(self, run, callbacks):
         super().__init__()
         self.run, self.callbacks = run, callbacks
-        self.picture = run.stem.with_name(run.stem.name + ".training.png")
-        self.terminal = run.writes and sys.stdout is not None and sys.stdout.isatty()
-        self.written = self.drawn = self.shown = time.monotonic()
+        self.picture = Path(f"{run.stem}.training.png")
+        self.written = self.drawn = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began, self.line = time.perf_counter(), f"epoch {epoch + 1} of {self.params['epochs']}: "
+        self.began, self.rate = time.perf_counter(), float(self.model.optimizer.learning_rate)
         self.run.train.set_epoch(epoch)
-        self.rate = float(self.model.optimizer.learning_rate)
 
     def on_test_batch_end(self, batch, logs=None):
         if self.run.signal:
@@ -57,11 +55,8 @@ class Epochs(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.on_test_batch_end(batch)
         if not math.isfinite(logs["loss"]):
-            raise SystemExit(f"\nThe loss has become {logs['loss']}: training has diverged. Nothing was saved. Try a "
-                             f"learning rate below {self.rate:g}.")
-        if self.terminal and time.monotonic() - self.shown > REFRESH:
-            self.shown = time.monotonic()
-            say(f"\r{self.line}{min(1, (batch + 1) / self.params['steps']):4.0%}", end="")
+            raise SystemExit(f"The loss has become {logs['loss']}: training has diverged. Try a learning rate below "
+                             f"{self.rate:g}.")
 
     def on_epoch_end(self, epoch, logs=None):
         for name in label_noise.CleanAndMislabeled.NAMES:
@@ -76,7 +71,7 @@ class Epochs(keras.callbacks.Callback):
         accuracy = record.accuracy_name(history)
         shown = [f"{split} {history[name][-1]:.2%}, "
                  for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
-        say("\r" * self.terminal + self.line + "".join(shown) + f"loss {history['loss'][-1]:.4g}, "
+        say(f"epoch {epoch + 1} of {self.params['epochs']}: {''.join(shown)}loss {history['loss'][-1]:.4g}, "
             f"{history['seconds'][-1]:.1f} s, {duration} left")
         if time.monotonic() - self.drawn > REDRAW:
             self.run.draw(self.picture)

@@ -28,19 +28,13 @@ import keras
 import numpy as np
 
 JSON = ("settings", "training", "versions", "machine")
-# What newer versions of Keras write into a model's configuration and 3.12, the oldest supported, does not know, with
-# the value at which it does nothing
-NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
-         "renorm_momentum": 0.99}
+CPUINFO = Path("/proc/cpuinfo")
+PROCESSOR = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""  # what Linux says of it
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Gives a temporary path beside `path` to write to; what was written takes the place of `path` in one step.
-
-    Whatever happens before, a kill included, leaves the earlier file as it was.  Of two processes that write the same
-    file at once, the later one's is there in the end.
-    """
+    """Gives a temporary path beside `path` to write to, which takes its place in one step, or a failure leaves it."""
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield part
@@ -52,29 +46,22 @@ def replacing(path):
             time.sleep(2)
             os.replace(part, path)
     except OSError as error:
-        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Whatever was there is untouched; "
-                         "make room, close it elsewhere, or give another folder with --out, then run the same command "
-                         "again.") from None
+        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Make room, close it elsewhere, or "
+                         "give another folder with --out, and run the same command again.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 def write(path, run, model=None):
-    """Saves the run, and the model (without optimizer state) if there is one, as one file, which is whole or absent.
-
-    `path` ends in .h5; `run` is a dict of what the module's docstring lists, its groups dicts of lists or arrays.
-    """
+    """Saves the run, a dict as `read` returns it, and the model, if there is one, as one .h5, whole or not at all."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 a legacy format at every save
     with replacing(path) as part:
-        # HDF5 aborts the process on a full disk; so the space is reserved first, by ordinary means: that of the weights
-        # and 1 MiB, more than everything else takes.
+        # HDF5 aborts the process on a full disk, so the space is reserved first: the weights', and 1 MiB for the rest.
         part.write_bytes(bytes(2**20 + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
         if model:
             model.save(part, include_optimizer=False)
         with h5py.File(part, "a" if model else "w") as file:
-            if model:
-                file.attrs["model_config"] = json.dumps(without_newer(file.attrs["model_config"]))
             group = file.create_group("run")
             for name, value in run.items():
                 if isinstance(value, dict) and name not in JSON:
@@ -84,24 +71,16 @@ def write(path, run, model=None):
                     group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
 
 
-def without_newer(config):
-    """A model's configuration, read from its JSON, without what Keras 3.12 does not know and has no effect."""
-    return json.loads(config, object_hook=lambda part: dict(item for item in part.items()
-                                                            if item not in NEWER.items()))
-
-
 def read(path):
-    """Reads the run from an .h5 of this collection, in the form that `write` takes."""
+    """Reads the run from an .h5: a dict of what is listed above, its groups dicts of arrays."""
     try:
         with h5py.File(path) as file:
             group = file["run"]
             run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
             return run | {name: {part_name: values[:] for part_name, values in part.items()}
                           for name, part in group.items()}
-    except PermissionError as error:
-        raise SystemExit(f"{path} cannot be read ({error.strerror}). Make it readable.") from None
     except (OSError, KeyError) as error:
-        raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
+        raise SystemExit(f"{path} cannot be read as a run of this collection ({error}).") from None
 
 
 def accuracy_name(names):
@@ -118,7 +97,7 @@ def accuracies(run):
 
 
 def probe(model):
-    """Inputs and the model's outputs for them, by which whoever loads the model can tell that it is the same."""
+    """Inputs and the model's outputs for them, by which one can tell that a loaded model is the same."""
     random, shape = np.random.RandomState(0), (4, *model.input_shape[1:])
     words = "int" in model.inputs[0].dtype
     inputs = random.randint(0, 1000, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
@@ -127,8 +106,7 @@ def probe(model):
 
 def environment():
     """The versions and the machine of this process, as a run records them."""
-    features = Path("/proc/cpuinfo")
-    found = features.exists() and re.search(r"model name\s*: (.*)", features.read_text(encoding="utf-8"))
+    found = re.search(r"model name\s*: (.*)", PROCESSOR)
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}
