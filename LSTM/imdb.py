@@ -64,7 +64,7 @@ def read(folder=None):
 
     Source: https://keras.io/api/datasets/imdb/, whose layout the file has.
     """
-    folder = data.find_folder(folder, FILE, "leave --data out to download IMDB")
+    folder = data.find_folder(folder, FILE)
     if folder is None:
         with data.reading("IMDB", "Connect to the network, try --dataset synthetic"):
             return _read_file(keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256))

@@ -1,8 +1,7 @@
 """What every script of the collection shares: options, data, training that can be resumed, saving, plotting.
 
-Importing it sets environment variables, which the backends of Keras read when they are loaded, and changes nothing
-else.  So scripts import it before Keras.  A mistake of the user, such as a missing file or a bad option, raises
-SystemExit with one sentence everywhere in this package.
+Importing it sets environment variables, which Keras' backends read when they are loaded, so import it before Keras.
+A mistake of the user, such as a missing file or a bad option, raises SystemExit with one sentence everywhere here.
 """
 
 import importlib.util

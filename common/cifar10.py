@@ -14,9 +14,9 @@ SIDE = 28  # of the window that the networks see, in pixels
 def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     """Loads the images of a run, an `experiment.Run`; returns (training, test), two `Images`, ready for `fit`.
 
-    `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` the network
-    is trained on a random window of every image, drawn in each epoch.  `transform`, a function of (images, seed),
-    replaces the central windows, training and test, once and for all epochs: uint8 of shape (n, 28, 28, 3).
+    `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
+    shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all.
     """
     (images, labels), (test_images, test_labels) = synthetic() if run.dataset == "synthetic" else read(run.data)
     images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
@@ -29,21 +29,17 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
 
 def read(folder=None):
-    """Reads the whole data set, in its "python version" layout, or downloads it as Keras does.
+    """Reads the whole data set from a folder, cifar-10-batches-py or one that holds it, or downloads it as Keras does.
 
-    `folder` is cifar-10-batches-py, or one that holds it; None: `data` here or in the repository, else the network.
-    Returns (training images, labels), (test images, labels); images uint8 of shape (n, 32, 32, 3), labels int32 of
-    shape (n,), from 0 to 9.
-
-    Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
+    Returns (training images, labels), (test images, labels): uint8 of shape (n, 32, 32, 3), int32 of shape (n,).
+    Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout", python version.
     """
-    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10")
+    folder = data.find_folder(folder, FOLDER)
     if folder is None:
         with data.reading("CIFAR-10", "Connect to the network, try --dataset synthetic"):
             splits = keras.datasets.cifar10.load_data()
         return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in splits)
-    if (folder / FOLDER).is_dir():
-        folder = folder / FOLDER
+    folder = folder / FOLDER if (folder / FOLDER).is_dir() else folder
     parts = [_read_batch(folder / f"data_batch_{k}") for k in range(1, 6)]
     training = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
     return training, _read_batch(folder / "test_batch")
@@ -56,7 +52,6 @@ def _read_batch(path):
         if (pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or not len(labels)
                 or labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= CLASSES):
             raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels', from 0 to 9")
-    # Stored as three planes, red, green and blue
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 
 
@@ -75,11 +70,7 @@ def synthetic(place_of="CIFAR-10"):
 
 
 class Images(data.Batches):
-    """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
-
-    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; the rest is as
-    `data.Batches` takes it.
-    """
+    """Batches, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)), of images as of `read` or `central`."""
 
     def __init__(self, images, *args, **kwargs):
         self.images = images

@@ -14,18 +14,10 @@ EVALUATION_BATCH = 500  # examples at a time where no gradient is needed
 SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
-def find_folder(folder, entry, otherwise):
-    """Finds the folder that holds the file or folder `entry`: the one the user named, else `data` here or beside us.
-
-    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  `otherwise` is what else
-    the user can do where the named folder is not there.
-    """
-    for place in [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]:
-        if (place / entry).exists():
-            return place
-    if folder and not Path(folder).is_dir():
-        raise SystemExit(f"{folder} is no folder. Give the one that holds {entry} with --data, or {otherwise}.")
-    return folder and Path(folder)
+def find_folder(folder, entry):
+    """Returns the folder that the user named, else the `data` here or beside us that holds `entry`, or None."""
+    places = Path("data"), Path(__file__).resolve().parent.parent / "data"
+    return folder or next((place for place in places if (place / entry).exists()), None)
 
 
 @contextlib.contextmanager
@@ -47,13 +39,11 @@ def limited(run, count):
 class Batches(keras.utils.PyDataset):
     """Batches of examples for Keras, in an order, and with random crops, that are a function of seed and epoch alone.
 
-    So a resumed training sees what the uninterrupted one would have seen.  Without a `shuffle_seed` the examples keep
-    their order.  The last batch of an epoch may be smaller.
+    So a resumed training sees what an uninterrupted one sees.  Without a `shuffle_seed` the examples keep their order.
 
-    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,); `settings` is a dict
-    for the .h5; `mislabeled`, bool of shape (n,), is whether a label is not the true one, None where that is not told
-    apart.  With `random_crop` the subclass's crop(random), random a RandomState, gives the inputs of an epoch.  `shown`
-    are the inputs of this epoch, `order` their order.
+    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
+    the .h5, `mislabeled` as `label_noise.training_part` returns it.  With `random_crop` the subclass's crop(random), of
+    a RandomState, gives the inputs of an epoch.  `shown` are those of this epoch, `order` is their order.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
@@ -77,13 +67,9 @@ class Batches(keras.utils.PyDataset):
         if self.metric:
             self.metric.reset_state()
 
-    def first(self, count):
-        """Batches of the first examples only."""
-        return Batches(self.inputs[:count], self.labels[:count], self.batch_size)
-
-    def for_evaluation(self):
-        """Batches of the same examples and labels in order, without a random crop."""
-        return Batches(self.inputs, self.labels, EVALUATION_BATCH)
+    def for_evaluation(self, count=None):
+        """Batches of the same examples and labels, or the first ones, in order, without a random crop."""
+        return Batches(self.inputs[:count], self.labels[:count], EVALUATION_BATCH)
 
     def digest(self):
         """A short text that tells these labels, and by the first hundred these examples, from others."""

@@ -16,8 +16,8 @@ import tempfile
 import tokenize
 from pathlib import Path
 
-from common import checkpoint, label_noise, record, say, speed
-from common.epochs import Epochs, StopOnceFitted  # noqa: F401 - scripts say experiment.StopOnceFitted
+from common import label_noise, record, say, speed, training
+from common.training import StopOnceFitted  # noqa: F401 - scripts say experiment.StopOnceFitted
 
 import keras
 
@@ -36,14 +36,13 @@ LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characte
 def start(script, dataset="cifar10", others=(), part=None):
     """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
-    `script` are the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.  Every
-    other upper-case constant that is a number, a text or a bool is an option of its type, and the comment beside it the
-    help.  What the command line says replaces the constant, and what differs from it is added to the files' names.
-
-    --dataset takes `dataset`, the default, `others` and synthetic.  `part` is a function of the options that names the
-    part of the data set that the run is on, for the files' names, or returns None for the whole of it.
+    `script` are its globals(): PAPER, if there, holds the paper's accuracies, (train, test) in %; any other upper-case
+    number, text or bool is an option, and the comment beside it the help.  What the command line says replaces the
+    constant, and what differs from it is added to the files' names.  --dataset takes `dataset`, the default, `others`
+    and synthetic; `part` is a function of the options that names the part of it in use, or returns None for the whole.
     """
-    sys.excepthook = _on_error
+    # Ctrl-C is no error
+    sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)
     with contextlib.suppress(OSError):
         while os.open(os.devnull, os.O_RDWR) < 3:  # in the place of a closed stream, lest a file takes its number
             pass
@@ -67,10 +66,8 @@ def start(script, dataset="cifar10", others=(), part=None):
 
 
 def _parse(script, dataset, others):
-    """Reads the command line; returns (options, settings, differing).
-
-    These are all options, as attributes; a dict of those that change the result; and one of those that differ from the
-    script's constants, each as a part of a file's name.
+    """Reads the command line; returns all options as attributes, a dict of those that change the result, and a dict of
+    those that differ from the script's constants, each as a part of a file's name.
     """
     constants = {name.lower(): value for name, value in script.items() if name.isupper()
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
@@ -83,7 +80,7 @@ def _parse(script, dataset, others):
     for name, default in defaults.items():
         text = SETTINGS.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
         kind = {bool: boolean, type(None): int}.get(type(default), type(default))
-        if kind is int and default in (0, 1):  # which may mean a fraction
+        if kind is int and default in (0, 1) and name != "seed":  # which may mean a fraction
             kind = number
         how = {"choices": choices[name]} if name in choices else {"type": kind, "metavar": kind.__name__.upper()}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
@@ -120,17 +117,15 @@ def _label(name, value):
 class Run:
     """One run of a script, with the dataset, limit, seed and data (its folder, or None) of the command line.
 
-    `settings` is a dict of all that changes the result, as it goes into the .h5; `title` is the first line of the
-    script's docstring, and what differs from its constants; `stem` is the path of the files, without their ending;
-    `history`, as in the .h5, a dict of lists with a value per epoch; `writes` is whether this process, where several
-    train together, prints and writes.
+    `settings` and `history` are as in the .h5; `title` is the first line of the script's docstring, and what differs
+    from its constants; `stem` is the path of the files, without their ending; `writes` is whether this process, where
+    several train together, prints and writes.
     """
 
     writes = True
 
     def __init__(self, script, given, settings, differing):
-        self.given, self.settings, self.history = given, settings, {}
-        self.kept, self.signal, self.undrawn = 0, None, False
+        self.given, self.settings, self.history, self.kept, self.signal = given, settings, {}, 0, None
         self.dataset, self.limit, self.seed, self.data = given.dataset, given.limit, given.seed, given.data
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
@@ -145,13 +140,10 @@ class Run:
         self.checkpoint = folder / f".{'--'.join([path.stem, *labels])}.checkpoint.npz"
         if len(os.fsencode(self.stem.name)) > LONGEST or os.name == "nt" and len(str(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
-        if self.data and self.dataset == "synthetic":
-            raise SystemExit("--dataset synthetic is generated and reads nothing from --data. Leave one of them out.")
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            raise SystemExit(f"The output folder {folder} cannot be written to ({error.strerror}). Give another one "
-                             "with --out.") from None
+            raise SystemExit(f"{folder} cannot be written to ({error.strerror}). Give another --out.") from None
 
     def fit(self, model, train, test, epochs, callbacks=()):
         """Trains a compiled model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
@@ -166,17 +158,14 @@ class Run:
         _check(model, len(train))
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
-        self.facts = checkpoint.training_facts(model, callbacks, self.settings, train.digest())
+        self.facts = training.training_facts(model, callbacks, self.settings, train.digest())
         over, restore = False, None
         if self.checkpoint.exists() and not self.given.fresh:
-            self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.facts,
-                                                          self.given.resume)
-            self.kept = len(self.history["loss"])
+            over, restore = training.read_checkpoint(self, model, callbacks)
             if self.kept > epochs:
-                raise SystemExit(f"The checkpoint {self.checkpoint} is of {self.kept} epochs, more than {epochs}. Give "
-                                 f"{self.kept} or more. {checkpoint.WAY_OUT}")
+                raise SystemExit(f"{self.checkpoint} is of {self.kept} epochs. Give no fewer. {training.WAY_OUT}")
             say(f"Resuming: {self.kept} of {epochs} epochs are done")
-        fed, tested = speed.feeds(model, train, test.first(self.limit) if test and self.limit else test)
+        fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit))
         with contextlib.ExitStack() as before:
             # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
             # Keras.  What the process was started to ignore, as under nohup, stays ignored.
@@ -188,7 +177,7 @@ class Run:
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
                       callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
-                                 Epochs(self, callbacks)], verbose=0)
+                                 training.Epochs(self, callbacks)], verbose=0)
 
     def save(self, model):
         """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples.
@@ -202,8 +191,8 @@ class Run:
                 if isinstance(layer, keras.layers.Normalization):
                     layer.finalize_state()  # whose statistics are in the precision of the training
         model.test_function = model.predict_function = None  # compiled for the other precision
-        training = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
-        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": training}
+        facts = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
+        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": facts}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 measured = model.evaluate(speed.feed(examples.for_evaluation()), return_dict=True, verbose=0)
@@ -223,11 +212,10 @@ class Run:
         """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
 
         `results` is a dict of what `record` lists, `draw` a function of (run, path), run as of `record.read`, or None
-        for the curves of a training.  Where a model cannot be written whole, its weights are, as NAME.weights.h5.
+        for the curves of a training.
         """
         run = {"title": self.title, "settings": self.settings, **record.environment(), **results, **self.paper}
-        whole, saved, weights, picture = (Path(f"{self.stem}{ending}")
-                                          for ending in (".h5", ".run.h5", ".weights.h5", ".png"))
+        whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))
         if model and not self.given.no_weights:
             try:
                 record.write(whole, run | {"probe": record.probe(model)}, model)
@@ -238,19 +226,13 @@ class Run:
                 say(f"The model cannot be written whole ({error}). Its weights are in {weights}.")
         if saved != whole:
             record.write(saved, run)
-        self.draw(picture, run, draw)
-        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
-
-    def draw(self, path, run=None, draw=None):
-        """Draws a run, by default the curves of this one as far as it has come.  If it fails, the training goes on."""
         try:
             from common import plot  # here, since Matplotlib takes a second to load
             with plot.style():
-                (draw or plot.curves)(run or {"title": self.title, "history": self.history, **self.paper}, path)
+                (draw or plot.curves)(run, picture)
         except (Exception, SystemExit) as error:
-            if not self.undrawn:
-                say(f"The picture {path.name} could not be drawn ({error}); everything else goes on.")
-            self.undrawn = True
+            say(f"The picture {picture.name} could not be drawn ({error}).")
+        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
 
 
 def _check(model, steps):
@@ -265,10 +247,3 @@ def _check(model, steps):
         model.get_config(), model.input_shape
     except Exception as error:  # of nearly any kind, from layers of the user's own
         say(f"Of this model only the weights can be saved, as NAME.weights.h5: {str(error).strip().splitlines()[0]}")
-
-
-def _on_error(kind, error, traceback):
-    if issubclass(kind, KeyboardInterrupt):
-        say("\nStopped. The same command resumes a training from its last whole epoch.", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)

@@ -10,15 +10,11 @@ from keras import ops
 
 
 def corrupt_labels(labels, inputs, probability, seed, classes=10):
-    """Replaces each label, with the given probability, by a uniform draw from all classes.
+    """Replaces each label, with a probability from 0 to 1, by a uniform draw from all classes, in a new array.
 
     The draw is a hash of the seed and the example itself.  So an example keeps its label on every machine, in whatever
     order the data set is stored; and a label corrupted at one probability is corrupted, to the same class, at every
-    higher one.
-
-    `labels` are the true ones, integers of shape (n,), of the n arrays `inputs`; `probability` is from 0 (labels stay
-    as they are) to 1 (all are redrawn; one in `classes` comes out true).  Returns the labels to fit, a new array.
-
+    higher one.  `labels` are integers of shape (n,), of the n arrays `inputs`.
     Source: paper, section 2.1, "partially corrupted labels" and "random labels".
     """
     hashes = b"".join(_hash(example, seed, 16) for example in inputs)

@@ -10,9 +10,7 @@ class LocalResponseNormalization(layers.Layer):
     """Divides every channel by (1 + 0.001 / 9 * sum of squares over the nine channels around it) ** 0.75.
 
     Input and output: (batch, height, width, channels).  The constants are those of TensorFlow's CIFAR-10 tutorial.
-
-    Source: Krizhevsky et al., 2012, section 3.3;
-    https://www.tensorflow.org/api_docs/python/tf/nn/local_response_normalization (radius 4, bias 1, beta 0.75)
+    Source: Krizhevsky et al., 2012, section 3.3; tf.nn.local_response_normalization (radius 4, bias 1, beta 0.75)
     """
 
     def build(self, input_shape):
@@ -30,7 +28,6 @@ class BatchNormalization(layers.BatchNormalization):
     """Keras' batch normalization, computed on TensorFlow by its fused kernel, in half the time of a training step.
 
     It is not registered, so that Keras loads what is saved as its own layer, without this module.
-
     Source: https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/fused_batch_norm
     """
 

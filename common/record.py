@@ -1,14 +1,11 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
-    run                   attributes: title; settings, training (optimizer with its schedule, loss, callbacks),
-                          versions, machine, as JSON; seconds; of the final weights train_accuracy, train_loss,
-                          test_accuracy, test_loss, or what else the script's metrics are called (Inception v3:
-                          train_top_5, test_top_5); paper_train, paper_test (%) where the paper has figures for it
+    run                   attributes: title; seconds; settings, training (optimizer with its schedule, loss, callbacks),
+                          versions, machine, as JSON; of the final weights train_accuracy, train_loss, test_accuracy,
+                          test_loss, or what else is measured; paper_train, paper_test (%) where the paper has them
     run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
-                          learning_rate, seconds; with label noise between 0 and 1 accuracy_clean and
-                          accuracy_mislabeled (accuracy_wrong in older files)
-    run/probe/inputs      a few random inputs, and
-    run/probe/outputs     the model's outputs for them: a check that it was loaded as it was saved
+                          learning_rate, seconds; accuracy_clean and accuracy_mislabeled (accuracy_wrong in older files)
+    run/probe/<name>      inputs, some random ones, and outputs, the model's for them: to check that it was loaded well
 
 A .run.h5 is without the model and the probe.  Scripts that solve for their weights store no history, and more of their
 own: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).
@@ -73,14 +70,10 @@ def write(path, run, model=None):
 
 def read(path):
     """Reads the run from an .h5: a dict of what is listed above, its groups dicts of arrays."""
-    try:
-        with h5py.File(path) as file:
-            group = file["run"]
-            run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
-            return run | {name: {part_name: values[:] for part_name, values in part.items()}
-                          for name, part in group.items()}
-    except (OSError, KeyError) as error:
-        raise SystemExit(f"{path} cannot be read as a run of this collection ({error}).") from None
+    with h5py.File(path) as file:
+        run = {name: json.loads(value) if name in JSON else value for name, value in file["run"].attrs.items()}
+        return run | {name: {part_name: values[:] for part_name, values in part.items()}
+                      for name, part in file["run"].items()}
 
 
 def accuracy_name(names):
