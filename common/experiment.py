@@ -41,7 +41,7 @@ def start(script, dataset="cifar10", others=(), part=None):
     constant, and what differs from it is added to the files' names.  --dataset takes `dataset`, the default, `others`
     and synthetic; `part` is a function of the options that names the part of it in use, or returns None for the whole.
     """
-    # Ctrl-C is no error
+    # Ctrl-C is no error, and needs no traceback
     sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)
     with contextlib.suppress(OSError):
         while os.open(os.devnull, os.O_RDWR) < 3:  # in the place of a closed stream, lest a file takes its number
@@ -66,8 +66,10 @@ def start(script, dataset="cifar10", others=(), part=None):
 
 
 def _parse(script, dataset, others):
-    """Reads the command line; returns all options as attributes, a dict of those that change the result, and a dict of
-    those that differ from the script's constants, each as a part of a file's name.
+    """Reads the command line; returns (options, settings, differing).
+
+    These are all options, as attributes; a dict of those that change the result; and one of those that differ from the
+    script's constants, each as a part of a file's name.
     """
     constants = {name.lower(): value for name, value in script.items() if name.isupper()
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
@@ -169,10 +171,10 @@ class Run:
         with contextlib.ExitStack() as before:
             # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
             # Keras.  What the process was started to ignore, as under nohup, stays ignored.
-            for number in SIGNALS:
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    handler = signal.signal(number, lambda number, _: setattr(self, "signal", number))
-                    before.callback(signal.signal, number, handler)
+            for signum in SIGNALS:
+                if signal.getsignal(signum) != signal.SIG_IGN:
+                    handler = signal.signal(signum, lambda signum, _: setattr(self, "signal", signum))
+                    before.callback(signal.signal, signum, handler)
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),

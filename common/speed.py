@@ -26,8 +26,7 @@ def feeds(model, train, test=None):
         model(inputs)
         began = time.perf_counter()
         model(inputs)
-        steps = CALL / (time.perf_counter() - began)
-        model.steps_per_execution = int(np.clip(steps, 1, min(len(train), MOST_STEPS)))
+        model.steps_per_execution = int(np.clip(CALL / (time.perf_counter() - began), 1, min(len(train), MOST_STEPS)))
     return feed(train), test and feed(test)
 
 
