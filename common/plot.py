@@ -50,8 +50,7 @@ def curves(run, path):
 
 def heading(figure, title, line):
     """Puts a title, as it is written, and a line on what came out above a figure."""
-    title = textwrap.fill(title, 95, break_on_hyphens=False)  # about the width of the picture
-    figure.suptitle(f"{title}\n{line}", fontsize=14, parse_math=False)
+    figure.suptitle(f"{textwrap.fill(title, 95, break_on_hyphens=False)}\n{line}", fontsize=14, parse_math=False)
 
 
 def save(figure, path):

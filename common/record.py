@@ -5,7 +5,7 @@
                           test_loss, or what else is measured; paper_train, paper_test (%) where the paper has them
     run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
                           learning_rate, seconds; accuracy_clean and accuracy_mislabeled (accuracy_wrong in older files)
-    run/probe/<name>      inputs, some random ones, and outputs, the model's for them: to check that it was loaded well
+    run/probe/<name>      inputs, a few random ones, and outputs, the model's for them: a check that it was loaded well
 
 A .run.h5 is without the model and the probe.  Scripts that solve for their weights store no history, and more of their
 own: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).
@@ -31,7 +31,7 @@ PROCESSOR = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""  # w
 
 @contextlib.contextmanager
 def replacing(path):
-    """Gives a temporary path beside `path` to write to, which takes its place in one step, or a failure leaves it."""
+    """Gives a temporary path beside `path` to write to; in the end that takes its place in one step, or not at all."""
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield part

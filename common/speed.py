@@ -45,7 +45,7 @@ def _momentum_step(optimizer, gradient, variable, learning_rate):
 
 
 def fast_precision():
-    """"mixed_bfloat16" where it halves the time, on GPUs and, but for JAX, processors that compute in it; "float32"."""
+    """Returns "mixed_bfloat16" where that is fast, on GPUs and for TensorFlow on some processors, else "float32"."""
     on_processor = keras.backend.backend() == "tensorflow" and "avx512_bf16" in record.PROCESSOR
     return "mixed_bfloat16" if on_processor or on_gpu() else "float32"
 
