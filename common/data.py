@@ -21,12 +21,12 @@ def find_folder(folder, entry):
 
 
 @contextlib.contextmanager
-def reading(what, remedy):
-    """Turns whatever goes wrong with reading or downloading a data set into one sentence."""
+def reading(what, remedy, otherwise=", or give another folder with --data"):
+    """Turns whatever goes wrong with reading or downloading a data set, or another file, into one sentence."""
     try:
         yield
     except Exception as error:  # a damaged pickle, or Keras without a network, can raise nearly anything
-        raise SystemExit(f"{what} cannot be read ({error}). {remedy}, or give another folder with --data.") from None
+        raise SystemExit(f"{what} cannot be read ({error}). {remedy}{otherwise}.") from None
 
 
 def limited(run, count):

@@ -213,8 +213,7 @@ class Run:
     def write(self, results, draw, model=None):
         """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
 
-        `results` is a dict of what `record` lists, `draw` a function of (run, path), run as of `record.read`, or None
-        for the curves of a training.
+        `results` is a dict of what `record` lists, `draw` a function of (run, path), or None for a training's curves.
         """
         run = {"title": self.title, "settings": self.settings, **record.environment(), **results, **self.paper}
         whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))

@@ -20,6 +20,8 @@ import re
 import time
 from pathlib import Path
 
+from common import data
+
 import h5py
 import keras
 import numpy as np
@@ -70,10 +72,9 @@ def write(path, run, model=None):
 
 def read(path):
     """Reads the run from an .h5: a dict of what is listed above, its groups dicts of arrays."""
-    with h5py.File(path) as file:
+    with data.reading(path, "Run its script again", otherwise=""), h5py.File(path) as file:
         run = {name: json.loads(value) if name in JSON else value for name, value in file["run"].attrs.items()}
-        return run | {name: {part_name: values[:] for part_name, values in part.items()}
-                      for name, part in file["run"].items()}
+        return run | {name: {key: values[:] for key, values in part.items()} for name, part in file["run"].items()}
 
 
 def accuracy_name(names):

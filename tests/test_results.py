@@ -196,7 +196,7 @@ def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeyp
     damaged.write_bytes(damaged.read_bytes()[:1000])
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
     draw.main()
-    assert f"{damaged} holds no run" in capsys.readouterr().out
+    assert f"{damaged} cannot be read (" in capsys.readouterr().out
     assert (tmp_path / "Results" / "MLP1_Cifar10.png").exists()
     assert not (tmp_path / "Results" / "MLP1_Cifar10_wd.png").exists()
 
