@@ -1,6 +1,5 @@
 """ImageNet, or other images in shards as build_imagenet_data.py makes them, fed by tf.data."""
 
-import copy
 import functools
 import json
 import os
@@ -50,7 +49,7 @@ def _part(options):
 
 def _shards(folder):
     """The folder of the shards, and what its index says."""
-    folder = data.find_folder(folder, INDEX, "make it with build_imagenet_data.py")
+    folder = data.find_folder(folder, INDEX)
     if folder is None:
         raise SystemExit("ImageNet cannot be downloaded by a script. Make shards of it, or of any images, with "
                          "build_imagenet_data.py and give the folder with --data, or try --dataset synthetic.")
@@ -288,15 +287,9 @@ class Images:
         ready = images.batch(self.batch_size // processes).prefetch(2)
         return speed.without_autotune(ready, len(self))
 
-    def first(self, count):
-        """Batches of the first images only."""
-        part = copy.copy(self)
-        part.count = min(count, self.count)
-        return part
-
-    def for_evaluation(self):
-        """Batches of the same images and labels in order, without random crops, for the final accuracy."""
-        return Images(self.source, self.count, self.classes, self.size, self.batch_size,
+    def for_evaluation(self, count=None):
+        """Batches of the same images and labels, or the first ones, in order, without random crops."""
+        return Images(self.source, min(count or self.count, self.count), self.classes, self.size, self.batch_size,
                       label_noise=self.label_noise, seed=self.seed)
 
     def _records(self, epoch):

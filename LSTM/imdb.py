@@ -66,9 +66,10 @@ def read(folder=None):
 
     Source: https://keras.io/api/datasets/imdb/, whose layout the file has.
     """
-    folder = data.find_folder(folder, FILE, "leave --data out to download IMDB")
+    folder = data.find_folder(folder, FILE)
     if folder is None:
-        return _read_file(data.downloaded(lambda: keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256), "IMDB", FILE))
+        with data.reading("IMDB", "Connect to the network, try --dataset synthetic"):
+            return _read_file(keras.utils.get_file(FILE, ORIGIN, file_hash=SHA256))
     return _read_file(folder / FILE)
 
 
@@ -80,7 +81,7 @@ def synthetic():
     Returns:
         As `read`, with 20 to 299 words a review, of ranks from 1 to 1000.
     """
-    data.announce_synthetic("reviews", "IMDB")
+    say("Synthetic reviews, generated here: the accuracies are not IMDB results.")
     random = np.random.RandomState(0)
     rarer = 1 / np.arange(1, 1001)  # Zipf's law: a word is as frequent as its rank is low
     favorites = random.permutation(1000) % 2
@@ -122,7 +123,7 @@ class Reviews(data.Batches):
 
 
 def _read_file(path):
-    with data.reading(path, "IMDB data set", "Put the imdb.npz of Keras there"), zipfile.ZipFile(path) as archive:
+    with data.reading(path, "Put the imdb.npz of Keras there"), zipfile.ZipFile(path) as archive:
         parts = [_read_array(archive, name) for name in ("x_train", "y_train", "x_test", "y_test")]
         return _checked(*parts[:2]), _checked(*parts[2:])
 
@@ -151,7 +152,8 @@ def _checked(reviews, labels):
                 arrays.append(array)
                 continue
         raise ValueError(f"its review {len(arrays)} is not a list of word numbers")
-    data.check_labels(labels, CLASSES)
+    if not len(labels) or labels.min() < 0 or labels.max() >= CLASSES:
+        raise ValueError(f"it has no reviews, or labels outside 0 to {CLASSES - 1}")
     low = min((array.min() for array in arrays if len(array)), default=1)
     high = max((array.max() for array in arrays if len(array)), default=1)
     limit = np.iinfo(np.int32).max - OFFSET

@@ -35,8 +35,8 @@ def load(run):
     if run.dataset != "mnist":
         return [(part.inputs.reshape(len(part.labels), -1), part.labels, part.images)
                 for part in cifar10.load(run, data.EVALUATION_BATCH)]
-    folder = data.find_folder(run.data, "mnist.npz", "leave --data out to download MNIST")
-    with data.reading(folder / "mnist.npz" if folder else "MNIST", "MNIST data set", "Put Keras' mnist.npz there"):
+    folder = data.find_folder(run.data, "mnist.npz")
+    with data.reading(folder / "mnist.npz" if folder else "MNIST", "Put Keras' mnist.npz there"):
         parts = np.load(folder / "mnist.npz") if folder else dict(zip(
             ("x_train", "y_train", "x_test", "y_test"), sum(keras.datasets.mnist.load_data(), ()), strict=True))
         count = data.limited(run, len(parts["x_train"]))

@@ -22,6 +22,8 @@ import spreadsheets
 from common import plot, record
 from measures import best_epoch, early_stopping, gain
 
+import matplotlib.style
+
 sys.path.append(str(catalog.SCRIPTS / "MLP1"))  # what the scripts there import lies beside them
 
 # What the gallery shows of the paper's figures: picture, and what is seen there.
@@ -206,7 +208,7 @@ def draw_run(row, path):
         plot.curves(catalog.run_of(row), path, list(map(catalog.run_of, catalog.seeds(row)[1:])))
 
 
-@plot.style()
+@matplotlib.style.context("default")
 def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
     rows = catalog.shown()

@@ -1,8 +1,7 @@
 """What every script of the collection shares: options, data, training that can be resumed, saving, plotting.
 
-Importing it sets environment variables, which the backends of Keras read when they are loaded, and changes nothing
-else.  So scripts import it before Keras.  A mistake of the user, such as a missing file or a bad option, raises
-SystemExit with one sentence everywhere in this package.
+Importing it sets environment variables, which Keras' backends read when they are loaded, so import it before Keras.
+A mistake of the user, such as a missing file or a bad option, raises SystemExit with one sentence everywhere here.
 """
 
 import importlib.util
@@ -15,8 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if not importlib.util.find_spec("tensorflow"):  # which Keras looks for even where only JAX is installed
     os.environ.setdefault("KERAS_BACKEND", "jax")
 if not importlib.util.find_spec(os.environ.get("KERAS_BACKEND", "keras")):
-    raise SystemExit(f"KERAS_BACKEND is {os.environ['KERAS_BACKEND']}, which is not installed. Set it to tensorflow or "
-                     "jax, or leave it out.")
+    raise SystemExit(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']} is not installed. Set it to tensorflow or jax.")
 for _file in "keras.py", os.path.join("keras", "__init__.py"):
     if os.path.exists(os.path.join(sys.path[0], _file)):
         raise SystemExit(f"{os.path.join(sys.path[0], _file)} hides the package keras from this script. Rename it.")

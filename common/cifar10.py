@@ -1,6 +1,6 @@
 """CIFAR-10 as the paper feeds it: central or random 28x28 windows, each standardized by itself."""
 
-from common import data
+from common import data, say
 from common import label_noise as noise
 
 import keras
@@ -15,10 +15,9 @@ SIDE = 28  # of the window that the networks see, in pixels
 def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     """Loads the images of a run, an `experiment.Run`; returns (training, test), two `Images`, ready for `fit`.
 
-    `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` the network
-    is trained on a random window of every image, drawn in each epoch, instead of the central one.  `transform`, a
-    function of (images, seed), replaces the central windows, training and test, once and for all epochs; it takes uint8
-    of shape (n, 28, 28, 3) and returns the same shape.
+    `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
+    shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all.
     """
     splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
     (images, labels), (test_images, test_labels) = splits
@@ -32,59 +31,48 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
 
 def read(folder=None):
-    """Reads the whole data set: from a folder in its "python version" layout, else by Keras' own download.
+    """Reads the whole data set from a folder, cifar-10-batches-py or one that holds it, or downloads it as Keras does.
 
-    `folder` is cifar-10-batches-py, or one that holds it; None: `data` here or in the repository is tried, then the
-    network.  Returns (training images, labels), (test images, labels); images uint8 of shape (n, 32, 32, 3), labels
-    int32 of shape (n,), from 0 to 9.
-
-    Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
+    Returns (training images, labels), (test images, labels): uint8 of shape (n, 32, 32, 3), int32 of shape (n,).
+    Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout", python version.
     """
-    folder = data.find_folder(folder, FOLDER, "leave --data out to download CIFAR-10", "cifar-10-python.tar.gz")
+    folder = data.find_folder(folder, FOLDER)
     if folder is None:
-        splits = data.downloaded(keras.datasets.cifar10.load_data, "CIFAR-10", FOLDER)
+        with data.reading("CIFAR-10", "Connect to the network, try --dataset synthetic"):
+            splits = keras.datasets.cifar10.load_data()
         return tuple((images, labels.reshape(-1).astype(np.int32)) for images, labels in splits)
-    if (folder / FOLDER).is_dir():
-        folder = folder / FOLDER
+    folder = folder / FOLDER if (folder / FOLDER).is_dir() else folder
     parts = [_read_batch(folder / f"data_batch_{k}") for k in range(1, 6)]
     training = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
     return training, _read_batch(folder / "test_batch")
 
 
 def _read_batch(path):
-    with data.reading(path, "CIFAR-10 batch", "Unpack CIFAR-10 (python version) there again"), path.open("rb") as file:
+    with data.reading(path, "Unpack CIFAR-10 (python version) there again"), path.open("rb") as file:
         batch = data.Unpickler(file, encoding="bytes").load()
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-        if pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or labels.dtype.kind != "i":
-            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels'")
-        data.check_labels(labels, CLASSES)
-    # Stored as three planes, red, green and blue.
+        if (pixels.dtype != np.uint8 or pixels.shape != (len(labels), 3072) or not len(labels)
+                or labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= CLASSES):
+            raise ValueError("it needs 'data', bytes of shape (n, 3072), and n 'labels', from 0 to 9")
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels.astype(np.int32)
 
 
 def synthetic(place_of="CIFAR-10"):
-    """Generates ten classes of images that a network can tell apart: a pattern for each class, under noise.
-
-    The same images every time: NumPy guarantees RandomState's stream for good (NEP 19).  Returned as by `read`.
-    """
-    data.announce_synthetic("images", place_of)
+    """Generates ten classes of images, each a pattern under noise, the same every time; returned as by `read`."""
+    say(f"Synthetic images, generated here: the accuracies are not {place_of} results.")
     random = np.random.RandomState(0)
     patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
 
     def draw(count):
         labels = random.randint(0, 10, count).astype(np.int32)
-        noise = random.standard_normal((count, 32, 32, 3))
-        return np.clip(128 + 10 * patterns[labels] + 45 * noise, 0, 255).astype(np.uint8), labels
+        images = 128 + 10 * patterns[labels] + 45 * random.standard_normal((count, 32, 32, 3))
+        return np.clip(images, 0, 255).astype(np.uint8), labels
 
     return tuple(map(draw, data.SYNTHETIC))
 
 
 class Images(data.Batches):
-    """Batches of images and labels for Keras, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)).
-
-    `images` are uint8 of shape (n, 32, 32, 3), or (n, 28, 28, 3) where there is one window of each; with `random_crop`
-    an epoch shows a random window of every image instead of the central one; the rest is as `data.Batches` takes it.
-    """
+    """Batches, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)), of images as of `read` or `central`."""
 
     def __init__(self, images, *args, **kwargs):
         self.images = images

@@ -14,70 +14,33 @@ EVALUATION_BATCH = 500  # examples at a time where no gradient is needed
 SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
-def find_folder(folder, entry, otherwise, packed=None):
-    """Finds the folder that holds the file or folder `entry`: the one the user named, else `data` here or beside us.
-
-    Returns its pathlib.Path; None where the user named none and no `data` holds the entry.  Says so where only the
-    entry's archive `packed` lies there, or the named folder does not exist, with what `otherwise` can be done.
-    """
-    for place in [Path(folder)] if folder else [Path("data"), Path(__file__).resolve().parent.parent / "data"]:
-        if (place / entry).exists():
-            return place
-        if packed and (place / packed).exists():
-            raise SystemExit(f"{place / packed} is packed. Unpack it there (tar -xzf), or give another --data folder.")
-    if folder and not Path(folder).is_dir():
-        raise SystemExit(f"The data folder {folder} {'is a file' if Path(folder).exists() else 'does not exist'}. Give "
-                         f"the one that holds {entry} with --data, or {otherwise}.")
-    return folder and Path(folder)
+def find_folder(folder, entry):
+    """Returns the folder that the user named, else the `data` here or beside us that holds `entry`, or None."""
+    places = Path("data"), Path(__file__).resolve().parent.parent / "data"
+    return folder or next((place for place in places if (place / entry).exists()), None)
 
 
 @contextlib.contextmanager
-def reading(path, kind, remedy):
-    """Turns whatever goes wrong with a data set's file into one sentence."""
+def reading(what, remedy, otherwise=", or give another folder with --data"):
+    """Turns whatever goes wrong with reading or downloading a data set, or another file, into one sentence."""
     try:
         yield
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        wrong = ("is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-                 if isinstance(error, OSError) and error.strerror else f"is no {kind}: {error}")
-        raise SystemExit(f"{path} {wrong}. {remedy}, or give another folder with --data.") from None
-
-
-def downloaded(load, dataset, entry):
-    """Returns what load() downloads, a data set whose entry no folder `data` holds."""
-    try:
-        return load()
-    except Exception as error:  # Keras raises a bare Exception where there is no network
-        raise SystemExit(f"{dataset} is neither in a folder data/ nor could it be downloaded ({error}). Connect to the "
-                         f"network, name the folder of {entry} with --data, or try --dataset synthetic.") from None
-
-
-def check_labels(labels, classes):
-    """Raises ValueError where there are no labels, or one is not from 0 to classes - 1."""
-    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"it has labels from {labels.min()} to {labels.max()}, outside 0 to {classes - 1}"
-                         if len(labels) else "it has no examples")
+    except Exception as error:  # a damaged pickle, or Keras without a network, can raise nearly anything
+        raise SystemExit(f"{what} cannot be read ({error}). {remedy}{otherwise}.") from None
 
 
 def identified(run, known, splits):
-    """Returns the splits as they are, and notes for the run's file which data set they are.
+    """Notes the digest of a data set for the run's file; says so where it is not `known`, the published one's.
 
-    `splits` are (inputs, labels) of training and test set as read, `known` is the digest of the published data set: if
-    theirs differs, it says so.  The digest does not depend on the order of the examples.
+    `splits`, which it returns, are (inputs, labels) of training and test set, in whatever order.
     """
     hashes = (hashlib.blake2b(inputs.tobytes() + bytes([number, label]), digest_size=16).digest()
               for number, split in enumerate(splits) for inputs, label in zip(*split, strict=True))
     run.provenance["data"] = f"{sum(int.from_bytes(value, 'little') for value in hashes) % 2**128:032x}"
     if run.provenance["data"] != known:
-        say("This is not the published data set: its examples or their labels differ. So the run is not compared with "
-            "the paper.")
+        say("This is not the published data set, so the run is not compared with the paper.")
         run.paper = {}
     return splits
-
-
-def announce_synthetic(kind, dataset):
-    """Says that examples of this kind are generated in the place of a data set."""
-    say(f"Synthetic {kind}: {SYNTHETIC[0]:,} generated for training, {SYNTHETIC[1]:,} for testing. "
-        f"The accuracies are not {dataset} results.")
 
 
 def limited(run, count):
@@ -90,13 +53,10 @@ def limited(run, count):
 class Batches(keras.utils.PyDataset):
     """Batches of examples for Keras, in an order, and with random crops, that are a function of seed and epoch alone.
 
-    So a resumed training sees what the uninterrupted one would have seen.  Without a `shuffle_seed` the examples keep
-    their order.  The last batch of an epoch may be smaller.
-
-    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,); `settings` is a dict of
-    what the .h5 records of how the examples were made; `mislabeled`, bool of shape (n,), is whether a label is not the
-    true one, None where that is not told apart.  With `random_crop` the subclass's crop(random), which draws from a
-    RandomState, gives the inputs of an epoch.  `shown` are the inputs of this epoch, `order` their order.
+    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
+    the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` they keep their order.
+    With `random_crop` the subclass's crop(random), of a RandomState, gives the inputs of an epoch.  `shown` are those
+    of this epoch, `order` is their order.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
@@ -120,13 +80,9 @@ class Batches(keras.utils.PyDataset):
         if self.metric:
             self.metric.reset_state()
 
-    def first(self, count):
-        """Batches of the first examples only."""
-        return Batches(self.inputs[:count], self.labels[:count], self.batch_size)
-
-    def for_evaluation(self):
-        """Batches of the same examples and labels in order, without a random crop."""
-        return Batches(self.inputs, self.labels, EVALUATION_BATCH)
+    def for_evaluation(self, count=None):
+        """Batches of the same examples and labels, or the first ones, in order, without a random crop."""
+        return Batches(self.inputs[:count], self.labels[:count], EVALUATION_BATCH)
 
     def digest(self):
         """A short text that tells these labels, and by the first hundred these examples, from others."""
@@ -141,10 +97,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads a file made of arrays, lists, numbers and text; what would run anything else is refused.
-
-    Source: https://docs.python.org/3/library/pickle.html#restricting-globals
-    """
+    """Reads arrays, lists, numbers, text; refuses all else (docs.python.org/3/library/pickle.html, "Restricting")."""
 
     def find_class(self, module, name):
         arrays = module.startswith("numpy") and name in ("_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype")

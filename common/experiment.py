@@ -1,23 +1,34 @@
-"""Running a script: training that can be resumed, and what is saved.
+"""Running a script: its command line, training that can be resumed, and what is saved.
 
     run = experiment.start(globals())            makes the script's constants the options of its command line
     run.fit(model, train, test, EPOCHS)          trains, or resumes where the same run was interrupted
     run.save(model)                              writes the .h5 and the .png
 """
 
+import argparse
 import contextlib
 import math
 import os
+import re
 import signal
 import sys
 import tempfile
+import tokenize
 from pathlib import Path
 
-from common import checkpoint, label_noise, options, record, say, speed
-from common.epochs import Epochs, StopOnceFitted  # noqa: F401 - scripts say experiment.StopOnceFitted
+from common import label_noise, record, say, speed, training
+from common.training import StopOnceFitted  # noqa: F401 - scripts say experiment.StopOnceFitted
 
 import keras
 
+SETTINGS = {"dataset": "synthetic: generated here in a second, for a first look",
+            "limit": "train on so many examples only, the first ones, and after each epoch test on as many",
+            "seed": "of weights, order, crops and random labels"}
+FOLDERS = {"data": "where the data set is (default: data/ if it is there, else downloaded)",
+           "out": "where to save (default: beside the script)"}
+FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
+         "resume": "resume from the checkpoint although the script has changed since",
+         "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characters of a path on Windows
 
@@ -25,15 +36,12 @@ LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characte
 def start(script, dataset="cifar10", others=(), part=None):
     """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
-    `script` are the script's globals(); PAPER, if it is there, holds the paper's accuracies, (train, test) in %.  Every
-    other upper-case constant that is a number, a text or a bool is an option: LEARNING_RATE is --learning-rate, its
-    default and type are the constant's, its help is the comment beside it.  What the command line says replaces the
-    constant in the script.  Options that differ from the constants are added to the files' names.
-
-    --dataset takes `dataset`, the default, `others` and synthetic.  `part` is a function of the options that names the
-    part of the data set that the run is on, for the files' names, or returns None for the whole of it.
+    `script` are its globals(): PAPER, if there, holds the paper's accuracies, (train, test) in %; any other upper-case
+    number, text or bool is an option, and the comment beside it the help.  What the command line says replaces the
+    constant, and what differs from it is added to the files' names.  --dataset takes `dataset`, the default, `others`
+    and synthetic; `part` is a function of the options that names the part of it in use, or returns None for the whole.
     """
-    sys.excepthook = _on_error
+    sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # no traceback
     with contextlib.suppress(OSError):
         while os.open(os.devnull, os.O_RDWR) < 3:  # in the place of a closed stream, lest a file takes its number
             pass
@@ -42,36 +50,80 @@ def start(script, dataset="cifar10", others=(), part=None):
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
-        raise SystemExit(f"These scripts run on tensorflow or jax, and Keras is set to {keras.backend.backend()}. Set "
-                         "KERAS_BACKEND=tensorflow.")
+        raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
     # A user's ~/.keras/keras.json, written for other work, would make other networks of the scripts.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_dtype_policy("float32")
-    given, settings, differing = options.parse(script, dataset, others)
+    given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
-    name = part and part(given)
-    if name and name not in differing.values():
+    if part and (name := part(given)) not in (None, *differing.values()):
         differing["part"] = name
     return Run(script, given, settings, differing)
+
+
+def _parse(script, dataset, others):
+    """Reads the command line; returns (options, settings, differing).
+
+    These are all options, as attributes; a dict of those that change the result; and one of those that differ from the
+    script's constants, each as a part of a file's name.
+    """
+    constants = {name.lower(): value for name, value in script.items() if name.isupper()
+                 and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
+    defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
+    choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
+    with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
+        comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", file.read(), re.MULTILINE))
+    parser = argparse.ArgumentParser(description=script["__doc__"],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in defaults.items():
+        text = SETTINGS.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
+        kind = {bool: boolean, type(None): int}.get(type(default), type(default))
+        if kind is int and default in (0, 1) and name != "seed":  # which may mean a fraction
+            kind = number
+        how = {"choices": choices[name]} if name in choices else {"type": kind, "metavar": kind.__name__.upper()}
+        parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
+    for name, text in FOLDERS.items():
+        parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=text)
+    for name, text in FLAGS.items():
+        parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=text)
+    options = parser.parse_args()
+    if not 0 <= options.seed < 2**32 or options.limit is not None and options.limit < 1:
+        parser.error("--limit is a whole number of 1 or more, and --seed one from 0 to 4294967295")
+    if "precision" in constants:
+        options.precision = options.precision.replace("auto", speed.fast_precision())
+        defaults["precision"] = defaults["precision"].replace("auto", "mixed_bfloat16")
+    settings = {name: getattr(options, name) for name in defaults}
+    script.update({name.upper(): settings[name] for name in constants})
+    return options, settings, {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
+
+
+def boolean(text):
+    return bool(["false", "true"].index(text.lower()))
+
+
+def number(text):
+    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+
+
+def _label(name, value):
+    """A setting as a part of a file's name: another one for another value, and allowed on every system."""
+    text = re.sub(r'[\\/:*?"<>|%\x00-\x1f]|--', lambda match: "".join(f"%{ord(c):02X}" for c in match[0]), str(value))
+    return text if name == "dataset" else f"{name.replace('_', '-')}-{text}"
 
 
 class Run:
     """One run of a script, with the dataset, limit, seed and data (its folder, or None) of the command line.
 
-    `settings` is a dict of all that changes the result, as it goes into the .h5: the script's constants in lower case,
-    dataset, limit, seed, and how the examples are made.  `title` is the first line of the script's docstring, and what
-    differs from its constants; `stem` is the path of the files, without their ending; `history`, as in the .h5, a dict
-    of lists with a value per epoch; `writes` is whether this process, where several train together, prints and writes.
+    `settings`, `history` and `title`, the docstring's first line and what differs from the constants, are as in the
+    .h5; `stem` is the path of the files, without their ending; `writes` whether this process, of several, writes.
     """
 
-    writes = True
-
     def __init__(self, script, given, settings, differing):
-        self.given, self.settings, self.history = given, settings, {}
-        self.kept, self.signal, self.undrawn = 0, None, False
+        self.given, self.settings, self.history, self.kept, self.signal = given, settings, {}, 0, None
         self.dataset, self.limit, self.seed, self.data = given.dataset, given.limit, given.seed, given.data
+        self.writes = True
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
@@ -86,21 +138,16 @@ class Run:
         self.checkpoint = folder / f".{'--'.join([path.stem, *labels])}.checkpoint.npz"
         if len(os.fsencode(self.stem.name)) > LONGEST or os.name == "nt" and len(str(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
-        if self.data and self.dataset == "synthetic":
-            raise SystemExit("--dataset synthetic is generated and reads nothing from --data. Leave one of them out.")
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            raise SystemExit(f"The output folder {folder} cannot be written to ({error.strerror}). Give one that "
-                             "exists and is yours with --out.") from None
+            raise SystemExit(f"{folder} cannot be written to ({error.strerror}). Give another --out.") from None
 
     def fit(self, model, train, test, epochs, callbacks=()):
         """Trains a compiled model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
 
-        `train` and `test` are as a `load` of this collection returns them; test may be None.  A run with a limit is
-        tested on as many examples after an epoch, and on all of them in the end.  `epochs` are passes over the training
-        examples, those of an interrupted run included.  Of the Keras callbacks, attributes that are numbers, text or
-        arrays are resumed, too.
+        `train` and `test` are as a `load` of this collection returns them; test may be None.  `epochs` are passes over
+        the training examples, those of an interrupted run included.  What Keras `callbacks` keep is resumed, too.
         """
         if type(epochs) is not int or epochs < 1:
             raise SystemExit(f"The number of epochs {epochs} is not a whole number of 1 or more.")
@@ -109,36 +156,32 @@ class Run:
         _check(model, len(train))
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
-        self.facts = checkpoint.training_facts(model, callbacks, self.settings, train.digest())
+        self.facts = training.training_facts(model, callbacks, self.settings, train.digest())
         over, restore = False, None
         if self.checkpoint.exists() and not self.given.fresh:
-            self.history, over, restore = checkpoint.read(self.checkpoint, model, callbacks, self.facts,
-                                                          self.given.resume)
-            self.kept = len(self.history["loss"])
+            over, restore = training.read_checkpoint(self, model, callbacks)
             if self.kept > epochs:
-                raise SystemExit(f"The checkpoint {self.checkpoint} is of {self.kept} epochs, more than {epochs}. Give "
-                                 f"{self.kept} or more. {checkpoint.WAY_OUT}")
-            say(f"Resuming: {self.kept} epochs are done" + f", continuing with epoch {self.kept + 1} of {epochs}" * (
-                not over and self.kept < epochs))
-        fed, tested = speed.feeds(model, train, test.first(self.limit) if test and self.limit else test)
-        with contextlib.ExitStack() as before:
-            # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
-            # Keras.  What the process was started to ignore, as under nohup, stays ignored.
-            for number in SIGNALS:
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    handler = signal.signal(number, lambda number, _: setattr(self, "signal", number))
-                    before.callback(signal.signal, number, handler)
+                raise SystemExit(f"{self.checkpoint} is of {self.kept} epochs. Give no fewer. {training.WAY_OUT}.")
+            say(f"Resuming: {self.kept} of {epochs} epochs are done")
+        fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit))
+        # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
+        # Keras.  What the process was started to ignore, as under nohup, stays ignored.
+        handlers = {signum: signal.signal(signum, lambda signum, _: setattr(self, "signal", signum))
+                    for signum in SIGNALS if signal.getsignal(signum) != signal.SIG_IGN}
+        try:
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
                       callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
-                                 Epochs(self, callbacks)], verbose=0)
+                                 training.Epochs(self, callbacks)], verbose=0)
+        finally:
+            for signum, handler in handlers.items():
+                signal.signal(signum, handler)
 
     def save(self, model):
-        """Evaluates the trained model in float32, writes it with its run to the .h5, and the picture beside it.
+        """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples.
 
-        The accuracies are those of the final weights on all training examples, as labelled and without a random crop,
-        and on all test examples.  Returns the results as the .h5 has them, train_accuracy among them.
+        Writes the .h5 and the picture; returns the results as the .h5 has them, train_accuracy among them.
         """
         say("Evaluating the final weights on all examples")
         for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
@@ -147,8 +190,8 @@ class Run:
                 if isinstance(layer, keras.layers.Normalization):
                     layer.finalize_state()  # whose statistics are in the precision of the training
         model.test_function = model.predict_function = None  # compiled for the other precision
-        training = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
-        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": training}
+        facts = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
+        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": facts}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 measured = model.evaluate(speed.feed(examples.for_evaluation()), return_dict=True, verbose=0)
@@ -167,14 +210,11 @@ class Run:
     def write(self, results, draw, model=None):
         """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
 
-        `results` is a dict of what `record` lists, `draw` a function of (run, path), run as of `record.read`, or None
-        for the curves of a training.  Where a model cannot be written whole, its weights are, as NAME.weights.h5.
+        `results` is a dict of what `record` lists, `draw` a function of (run, path), or None for a training's curves.
         """
         run = {"title": self.title, "settings": self.settings, "provenance": self.provenance,
                **record.environment(), **results, **self.paper}
-        whole, alone, weights, picture = (self.stem.with_name(self.stem.name + ending)
-                                          for ending in (".h5", ".run.h5", ".weights.h5", ".png"))
-        saved = alone
+        whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))
         if model and not self.given.no_weights:
             try:
                 record.write(whole, run | {"probe": record.probe(model)}, model)
@@ -183,21 +223,17 @@ class Run:
                 with record.replacing(weights) as part:
                     model.save_weights(part)
                 say(f"The model cannot be written whole ({error}). Its weights are in {weights}.")
-        if saved == alone:
-            record.write(alone, run)
-        self.draw(picture, run, draw)
-        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
-
-    def draw(self, path, run=None, draw=None):
-        """Draws a run, by default the curves of this one as far as it has come.  If it fails, the training goes on."""
+        if saved != whole:
+            record.write(saved, run)
         try:
-            from common import plot  # here, since Matplotlib takes a second to load
-            with plot.style():
-                (draw or plot.curves)(run or {"title": self.title, "history": self.history, **self.paper}, path)
+            from common import plot
+
+            import matplotlib.style  # here, since it takes a second to load
+            with matplotlib.style.context("default"):  # whatever the user's matplotlibrc says
+                (draw or plot.curves)(run, picture)
         except (Exception, SystemExit) as error:
-            if not self.undrawn:
-                say(f"The picture {path.name} could not be drawn ({error}); everything else goes on.")
-            self.undrawn = True
+            say(f"The picture {picture.name} could not be drawn ({error}).")
+        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
 
 
 def _check(model, steps):
@@ -212,10 +248,3 @@ def _check(model, steps):
         model.get_config(), model.input_shape
     except Exception as error:  # of nearly any kind, from layers of the user's own
         say(f"Of this model only the weights can be saved, as NAME.weights.h5: {str(error).strip().splitlines()[0]}")
-
-
-def _on_error(kind, error, traceback):
-    if issubclass(kind, KeyboardInterrupt):
-        say("\nStopped. The same command resumes a training from its last whole epoch.", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)

@@ -10,16 +10,11 @@ from keras import ops
 
 
 def corrupt_labels(labels, inputs, probability, seed, classes=10):
-    """Replaces each label, with the given probability, by a uniform draw from all classes.
+    """Replaces each label, with a probability from 0 to 1, by a uniform draw from all classes, in a new array.
 
-    The draw is a hash of the seed and the example itself.  So an example keeps its label in every epoch, on every
-    machine and with every version of NumPy, in whatever order the data set is stored; and a label corrupted at one
-    probability is corrupted, to the same class, at every higher one.
-
-    `labels` are the true ones, integers of shape (n,), of the n arrays `inputs`; `probability` is from 0 (labels stay
-    as they are) to 1 (all are redrawn; one in `classes` comes out true); `seed` is an integer, 0 or above.  Returns the
-    labels to fit, a new array of the shape and type of `labels`.
-
+    The draw is a hash of the seed and the example itself.  So an example keeps its label on every machine, in whatever
+    order the data set is stored; and a label corrupted at one probability is corrupted, to the same class, at every
+    higher one.  `labels` are integers of shape (n,), of the n arrays `inputs`.
     Source: paper, section 2.1, "partially corrupted labels" and "random labels".
     """
     hashes = b"".join(_hash(example, seed, 16) for example in inputs)
@@ -39,9 +34,8 @@ def _hash(example, seed, size):
 def training_part(run, inputs, labels, probability, classes):
     """The training examples of a run: the first ones where it has a limit, and with label noise random labels.
 
-    `inputs` and `labels` are the whole training set, labels integers below `classes`; `probability` is the label noise.
-    Returns (inputs, labels, mislabeled): mislabeled is a bool array, whether a label is not the true one, or None where
-    no label is, or where all are redrawn.
+    Returns (inputs, labels, mislabeled), of the whole training set `inputs` and `labels`; mislabeled is a bool array,
+    whether a label is not the true one, or None where none is, or where all are redrawn.
     """
     if not 0 <= probability <= 1:
         raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
@@ -59,7 +53,6 @@ def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1.
 
     They show which labels are learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks").
-    `train` are the training examples as `load` returns them.
     """
     if train.mislabeled is not None:
         train.metric = CleanAndMislabeled(train)
@@ -67,10 +60,7 @@ def metrics(train):
 
 
 class CleanAndMislabeled(keras.metrics.Metric):
-    """Running accuracies of an epoch on the training examples with the true label and on those without.
-
-    It goes by the order of the training examples, so what it says of a test pass means nothing.
-    """
+    """Accuracies in an epoch on the training examples with the true label and without; of a test pass meaningless."""
 
     NAMES = "accuracy_clean", "accuracy_mislabeled"
 

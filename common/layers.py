@@ -7,13 +7,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="common")
 class LocalResponseNormalization(layers.Layer):
-    """Divides every channel by (1 + alpha * sum of squares over the nine channels around it) ** 0.75.
+    """Divides every channel by (1 + 0.001 / 9 * sum of squares over the nine channels around it) ** 0.75.
 
-    Input and output: (batch, height, width, channels).  The constants, with alpha = 0.001 / 9, are those of the
-    TensorFlow CIFAR-10 tutorial, whose network the paper's small Alexnet is.
-
-    Source: Krizhevsky et al., 2012, section 3.3;
-    https://www.tensorflow.org/api_docs/python/tf/nn/local_response_normalization (radius 4, bias 1, beta 0.75)
+    Input and output: (batch, height, width, channels).  The constants are those of TensorFlow's CIFAR-10 tutorial.
+    Source: Krizhevsky et al., 2012, section 3.3; tf.nn.local_response_normalization (radius 4, bias 1, beta 0.75)
     """
 
     def build(self, input_shape):
@@ -30,9 +27,7 @@ class LocalResponseNormalization(layers.Layer):
 class BatchNormalization(layers.BatchNormalization):
     """Keras' batch normalization, computed on TensorFlow by its fused kernel, in half the time of a training step.
 
-    It is left unregistered on purpose: a saved model then names just "BatchNormalization", which Keras loads as its own
-    layer, without this module.
-
+    It is not registered, so that Keras loads what is saved as its own layer, without this module.
     Source: https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/fused_batch_norm
     """
 

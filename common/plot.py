@@ -1,17 +1,13 @@
 """The picture of a run."""
 
-import functools
 import textwrap
 
 from common import record
 
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
 TRAIN, TEST = "tab:blue", "tab:orange"
-# A context in which pictures have Matplotlib's own style, whatever the user's matplotlibrc says
-style = functools.partial(matplotlib.style.context, "default")
 
 
 def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):
@@ -56,8 +52,7 @@ def curves(run, path, others=()):
 
 def heading(figure, title, line):
     """Puts a title, as it is written, and a line on what came out above a figure."""
-    title = textwrap.fill(title, 95, break_on_hyphens=False)  # about the width of the picture
-    figure.suptitle(f"{title}\n{line}", fontsize=14, parse_math=False)
+    figure.suptitle(f"{textwrap.fill(title, 95, break_on_hyphens=False)}\n{line}", fontsize=14, parse_math=False)
 
 
 def save(figure, path):

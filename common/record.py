@@ -1,18 +1,13 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
-    run                   attributes: title; settings, training (optimizer with its schedule, loss, callbacks),
-                          versions, machine, provenance (digests of data set, script and common; the git commit), as
-                          JSON; seconds; of the final weights train_accuracy, train_loss,
-                          test_accuracy, test_loss, or what else the script's metrics are called (Inception v3:
-                          train_top_5, test_top_5); paper_train, paper_test (%) where the paper has figures for it
+    run                   attributes: title; seconds; settings, training (optimizer with its schedule, loss, callbacks),
+                          versions, machine, provenance (digests, commit), as JSON; of the final weights train_accuracy,
+                          train_loss, test_accuracy, test_loss, or what else is measured; paper_train, paper_test (%)
     run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
-                          learning_rate, seconds; with label noise between 0 and 1 accuracy_clean and
-                          accuracy_mislabeled (accuracy_wrong in older files)
-    run/probe/inputs      a few random inputs, and
-    run/probe/outputs     the model's outputs for them: a check that it was loaded as it was saved
+                          learning_rate, seconds; accuracy_clean and accuracy_mislabeled (accuracy_wrong in older files)
+    run/probe/<name>      inputs, a few random ones, and outputs, the model's for them: a check that it was loaded well
 
-A .run.h5 is without the model and the probe.  Scripts that solve for their weights store no history, and more of their
-own: width (Gaussian kernel), weights, row, part (Theorem 1), error (random features).
+A .run.h5 is without the model and the probe.  Scripts that train no network store what they find in its place.
 """
 
 import contextlib
@@ -22,28 +17,25 @@ import logging
 import os
 import platform
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
+
+from common import data
 
 import h5py
 import keras
 import numpy as np
 
 JSON = ("settings", "training", "versions", "machine", "provenance")
-# What newer versions of Keras write into a model's configuration and 3.12, the oldest supported, does not know, with
-# the value at which it does nothing
-NEWER = {"quantization_config": None, "input_axes": None, "output_axes": None, "renorm": False, "renorm_clipping": None,
-         "renorm_momentum": 0.99}
+CPUINFO = Path("/proc/cpuinfo")
+PROCESSOR = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""  # what Linux says of it
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Gives a temporary path beside `path` to write to; what was written takes the place of `path` in one step.
-
-    Whatever happens before, a kill included, leaves the earlier file as it was.  Of two processes that write the same
-    file at once, the later one's is there in the end.
-    """
+    """Gives a temporary path beside `path` to write to; in the end that takes its place in one step, or not at all."""
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield part
@@ -55,29 +47,22 @@ def replacing(path):
             time.sleep(2)
             os.replace(part, path)
     except OSError as error:
-        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Whatever was there is untouched; "
-                         "make room, close it elsewhere, or give another folder with --out, then run the same command "
-                         "again.") from None
+        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Make room, close it elsewhere, or "
+                         "give another folder with --out, and run the same command again.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 def write(path, run, model=None):
-    """Saves the run, and the model (without optimizer state) if there is one, as one file, which is whole or absent.
-
-    `path` ends in .h5; `run` is a dict of what the module's docstring lists, its groups dicts of lists or arrays.
-    """
+    """Saves the run, a dict as `read` returns it, and the model, if there is one, as one .h5, whole or not at all."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 a legacy format at every save
     with replacing(path) as part:
-        # HDF5 aborts the process on a full disk; so the space is reserved first, by ordinary means: that of the weights
-        # and 1 MiB, more than everything else takes.
+        # HDF5 aborts the process on a full disk, so the space is reserved first: the weights', and 1 MiB for the rest.
         part.write_bytes(bytes(2**20 + sum(weights.nbytes for weights in (model.get_weights() if model else []))))
         if model:
             model.save(part, include_optimizer=False)
         with h5py.File(part, "a" if model else "w") as file:
-            if model:
-                file.attrs["model_config"] = json.dumps(without_newer(file.attrs["model_config"]))
             group = file.create_group("run")
             for name, value in run.items():
                 if isinstance(value, dict) and name not in JSON:
@@ -87,41 +72,27 @@ def write(path, run, model=None):
                     group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
 
 
-def without_newer(config):
-    """A model's configuration, read from its JSON, without what Keras 3.12 does not know and has no effect."""
-    return json.loads(config, object_hook=lambda part: dict(item for item in part.items()
-                                                            if item not in NEWER.items()))
-
-
 def read(path):
-    """Reads the run from an .h5 of this collection, in the form that `write` takes."""
-    try:
-        with h5py.File(path) as file:
-            group = file["run"]
-            run = {name: json.loads(value) if name in JSON else value for name, value in group.attrs.items()}
-            return run | {name: {part_name: values[:] for part_name, values in part.items()}
-                          for name, part in group.items()}
-    except PermissionError as error:
-        raise SystemExit(f"{path} cannot be read ({error.strerror}). Make it readable.") from None
-    except (OSError, KeyError) as error:
-        raise SystemExit(f"{path} holds no run of this collection ({error}). Run its script again.") from None
+    """Reads the run from an .h5: a dict of what is listed above, its groups dicts of arrays."""
+    with data.reading(path, "Run its script again", otherwise=""), h5py.File(path) as file:
+        run = {name: json.loads(value) if name in JSON else value for name, value in file["run"].attrs.items()}
+        return run | {name: {key: values[:] for key, values in part.items()} for name, part in file["run"].items()}
 
 
 def accuracy_name(names):
     """The metric among these names that is shown as the accuracy: "accuracy", else one whose name ends so, or None."""
-    return min((name for name in names if name.endswith("accuracy") and not name.startswith("val_")), key=len,
-               default=None)
+    return min((n for n in names if n.endswith("accuracy") and not n.startswith("val_")), key=len, default=None)
 
 
 def accuracies(run):
     """The accuracies of the final weights, in words."""
-    name = accuracy_name([name.removeprefix("train_") for name in run if name.startswith("train_")])
+    name = accuracy_name([n.removeprefix("train_") for n in run if n.startswith("train_")])
     return ", ".join(f"{100 * run[f'{split}_{name}']:.2f} % {split}" for split in ("train", "test")
                      if f"{split}_{name}" in run)
 
 
 def probe(model):
-    """Inputs and the model's outputs for them, by which whoever loads the model can tell that it is the same."""
+    """Inputs and the model's outputs for them, by which one can tell that a loaded model is the same."""
     random, shape = np.random.RandomState(0), (4, *model.input_shape[1:])
     words = "int" in model.inputs[0].dtype
     inputs = random.randint(0, 1000, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
@@ -130,24 +101,21 @@ def probe(model):
 
 def provenance(script):
     """Digests of a script and of this package, and the git commit in the script's folder, "" where there is none."""
-    def digest(*paths):  # the same on Windows, where git may have put its own ends of lines
-        return hashlib.blake2b(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in paths),
-                               digest_size=16).hexdigest()
+    def digest(*paths):
+        content = b"".join(path.read_bytes() for path in paths).replace(b"\r\n", b"\n")  # as git gives it on Windows
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-    commit = ""
-    with contextlib.suppress(OSError):  # no git
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=script.parent, capture_output=True,
-                                text=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=script.parent, capture_output=True,
+                            text=True).stdout.strip() if shutil.which("git") else ""
     return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}
 
 
 def environment():
     """The versions and the machine of this process, as a run records them."""
-    features = Path("/proc/cpuinfo")
-    found = features.exists() and re.search(r"model name\s*: (.*)", features.read_text(encoding="utf-8"))
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}
+    processor, *_ = [*re.findall(r"model name\s*: (.*)", PROCESSOR), platform.processor()]
     return {"versions": versions, "machine": {
-        "system": platform.system(), "processor": found[1] if found else platform.processor(),
-        "cores": os.cpu_count(), "devices": [str(device) for device in keras.distribution.list_devices()]}}
+        "system": platform.system(), "processor": processor, "cores": os.cpu_count(),
+        "devices": [str(device) for device in keras.distribution.list_devices()]}}

@@ -1,8 +1,9 @@
 """What only makes things fast: without it every result would stay within rounding."""
 
 import functools
-import time
-from pathlib import Path
+import timeit
+
+from common import record
 
 import keras
 import numpy as np
@@ -12,11 +13,7 @@ MOST_STEPS = 100  # in a call; more save nothing
 
 
 def feeds(model, train, test=None):
-    """Sets how a compiled model is executed, and gives its examples the form in which `fit` takes them the fastest.
-
-    `train` and `test` are as a `load` of this collection returns them.  Returns (training, test), for `fit` and its
-    validation_data.
-    """
+    """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
     backend = keras.backend.backend()
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
@@ -26,11 +23,8 @@ def feeds(model, train, test=None):
         return gpu.feeds(model, train, test)
     if not hasattr(train, "pipeline"):
         inputs = train[0][0]
-        model(inputs)
-        began = time.perf_counter()
-        model(inputs)
-        steps = int(CALL / (time.perf_counter() - began))
-        model.steps_per_execution = int(np.clip(steps, 1, min(len(train), MOST_STEPS)))
+        seconds = min(timeit.repeat(lambda: model(inputs), number=1, repeat=2))
+        model.steps_per_execution = int(np.clip(CALL / seconds, 1, min(len(train), MOST_STEPS)))
     return feed(train), test and feed(test)
 
 
@@ -49,13 +43,8 @@ def _momentum_step(optimizer, gradient, variable, learning_rate):
 
 
 def fast_precision():
-    """"mixed_bfloat16" where it halves the time, on GPUs and on processors that compute in it, else "float32".
-
-    JAX's compiler makes no use of a processor's bfloat16, which is slower there than float32 (Results/benchmark.json).
-    """
-    features = Path("/proc/cpuinfo")
-    on_processor = (keras.backend.backend() == "tensorflow" and features.exists()
-                    and "avx512_bf16" in features.read_text(encoding="utf-8"))
+    """Returns "mixed_bfloat16" where that is fast, on GPUs and for TensorFlow on some processors, else "float32"."""
+    on_processor = keras.backend.backend() == "tensorflow" and "avx512_bf16" in record.PROCESSOR
     return "mixed_bfloat16" if on_processor or on_gpu() else "float32"
 
 
@@ -72,8 +61,7 @@ def feed(batches):
         return batches
     import tensorflow as tf
 
-    # TensorFlow gathers the examples of a batch; all that Python hands it is the order, and crops, of a whole epoch.
-    # To call Python for every batch costs a small network a fifth of its time.
+    # TensorFlow gathers each batch; to call Python for it would cost a small network a fifth of its time.
     with tf.device("cpu"):
         inputs, labels = tf.Variable(batches.shown, trainable=False), tf.constant(batches.labels)
 
@@ -93,10 +81,9 @@ def feed(batches):
 
 
 def without_autotune(dataset, length):
-    """A tf.data.Dataset of so many batches that TensorFlow does not tune, as what is fed here needs no tuning."""
+    """A tf.data.Dataset of so many batches, not tuned: an epoch's end may wait, up to a minute, for what tunes it."""
     import tensorflow as tf
 
-    # The thread that tunes sleeps for up to a minute, and the end of an epoch often waits until it wakes.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options).apply(tf.data.experimental.assert_cardinality(length))

@@ -30,7 +30,7 @@ def run(script, *options, cwd=None, **kwargs):
 SERVER = """
 import contextlib, functools, json, os, runpy, sys
 import common.plot
-from common import cifar10, experiment
+from common import cifar10
 import tensorflow
 cifar10.synthetic = functools.cache(cifar10.synthetic)
 with contextlib.redirect_stdout(sys.stderr):  # standard output is for the exit statuses
@@ -47,7 +47,7 @@ for number, path in enumerate([os.devnull, order["stdout"], order["stderr"]]):
     os.dup2(os.open(path, os.O_RDWR), number)
 os.environ.update(order["environment"])
 if not order["picture"]:
-    experiment.Run.draw = lambda *args: None
+    common.plot.curves = lambda *args: None
 script, *options = sys.argv = order["argv"]
 os.chdir(os.path.dirname(script))
 sys.path[0] = os.path.dirname(script)

@@ -106,7 +106,7 @@ def test_the_fast_feed_is_the_batches_to_the_bit(random_crop, count):
 
 def test_the_fast_feed_of_what_is_evaluated_is_its_batches_to_the_bit(tiny_cifar10):
     train, test = cifar10.load(asked(data=tiny_cifar10), 8, random_crop=True)
-    for batches in train.for_evaluation(), test, test.first(7):
+    for batches in train.for_evaluation(), test, test.for_evaluation(7):
         for batch, expected in zip(speed.feed(batches), map(batches.__getitem__, range(len(batches))), strict=True):
             np.testing.assert_array_equal(batch[0], expected[0])
             np.testing.assert_array_equal(batch[1], expected[1])
@@ -283,25 +283,21 @@ def refused(folder):
 
 
 def test_missing_folder(tmp_path):
-    assert "does not exist" in refused(tmp_path / "no such folder")
+    assert "No such file or directory" in refused(tmp_path / "no such folder")
 
 
 def test_a_file_in_place_of_a_folder(tmp_path):
     (tmp_path / "cifar.zip").write_bytes(b"")
-    assert "is a file" in refused(tmp_path / "cifar.zip")
+    assert "Not a directory" in refused(tmp_path / "cifar.zip")
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_data_set_still_packed(tmp_path, monkeypatch, named):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "cifar-10-python.tar.gz").write_bytes(b"")
-    monkeypatch.setattr(data, "__file__", str(tmp_path / "common" / "data.py"))
-    assert "tar -xzf" in refused(tmp_path / "data" if named else None)
+def test_a_data_set_still_packed(tmp_path):
+    (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"")
+    assert "Unpack CIFAR-10 (python version) there" in refused(tmp_path)
 
 
 def test_empty_folder(tmp_path):
-    assert "data_batch_1 is missing" in refused(tmp_path)
+    assert "data_batch_1 cannot be read" in refused(tmp_path) and "No such file" in refused(tmp_path)
 
 
 def test_truncated_batch(tiny_cifar10):
@@ -314,7 +310,7 @@ def test_truncated_batch(tiny_cifar10):
                          ids=["empty", "a web page", "zeros", "another pickle"])
 def test_no_batch(tiny_cifar10, content):
     (tiny_cifar10 / "test_batch").write_bytes(content)
-    assert "test_batch is no CIFAR-10 batch" in refused(tiny_cifar10)
+    assert "test_batch cannot be read (" in refused(tiny_cifar10)
 
 
 def test_pickle_that_would_run_code_does_not_run(tiny_cifar10, tmp_path):
@@ -331,7 +327,7 @@ def test_pickle_that_would_run_code_does_not_run(tiny_cifar10, tmp_path):
 
 @pytest.mark.parametrize("wrong", [[10] + [0] * 19, [-1] + [0] * 19])
 def test_labels_out_of_range(tmp_path, wrong):
-    assert "outside 0 to 9" in refused(write_batches(tmp_path / "cifar-10-batches-py", labels=wrong))
+    assert "'labels', from 0 to 9" in refused(write_batches(tmp_path / "cifar-10-batches-py", labels=wrong))
 
 
 @pytest.mark.parametrize("changes", [{"labels": [0] * 7}, {"labels": ["cat"] * 20}, {"data": [1, 2, 3]},

@@ -75,7 +75,7 @@ def test_the_kernel_on_mnist(tmp_path):
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
     assert told["title"].startswith("Gaussian kernel") and told["title"].endswith("(mnist)")
     (tmp_path / "mnist.npz").write_bytes(b"")
-    assert "mnist.npz is no MNIST data set" in one_sentence(run(KERNEL, *options))
+    assert "mnist.npz cannot be read (" in one_sentence(run(KERNEL, *options))
 
 
 def test_too_little_memory_is_said_before_the_work():

@@ -46,16 +46,16 @@ def saved(path):
 
 KILLED = """
 import shutil
-from common import checkpoint, epochs
-epochs.CHECKPOINT, write, written = 0, checkpoint.write, []
+from common import training
+training.CHECKPOINT, write, written = 0, training.write_checkpoint, []
 
-def keep(path, *args):
-    write(path, *args)
-    written.append(path)
+def keep(run, *args):
+    write(run, *args)
+    written.append(run)
     if len(written) == 2:  # what a kill at this moment leaves
-        shutil.copytree(path.parent, path.parent.parent / "killed")
+        shutil.copytree(run.checkpoint.parent, run.checkpoint.parent.parent / "killed")
 
-checkpoint.write = keep
+training.write_checkpoint = keep
 """
 OWN = '''
 class Halved(keras.callbacks.Callback):
@@ -126,7 +126,7 @@ def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(for
     assert not list(killed.parent.glob("*.h5")) and list(killed.parent.glob(".*.checkpoint.npz"))
     process = forks.run(killed, *QUICK, "--epochs", "5", *options)
     assert process.returncode == 0, process.stderr
-    assert "Resuming: 2 epochs are done, continuing with epoch 3 of 5" in process.stdout
+    assert "Resuming: 2 of 5 epochs are done" in process.stdout
     resumed = record.read(saved(killed))
     assert resumed["training"] == told["training"] and resumed["history"].keys() == told["history"].keys()
     for name in told["history"].keys() - {"seconds"}:
@@ -163,7 +163,7 @@ def test_a_checkpoint_of_before_a_constant_was_renamed_is_the_users_to_resume(fo
     assert "setting learning_rate_decay was 0.95, is None" in refusal and "--resume" in refusal
     assert "setting decay was None, is 0.95" in refusal
     process = forks.run(script, *QUICK, "--epochs", "4", "--resume")
-    assert process.returncode == 0 and "2 epochs are done, continuing with epoch 3" in process.stdout, process.stderr
+    assert process.returncode == 0 and "Resuming: 2 of 4 epochs are done" in process.stdout, process.stderr
     assert len(record.read(saved(script))["history"]["loss"]) == 4
 
 

