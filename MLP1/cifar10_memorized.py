@@ -15,11 +15,11 @@ from common import cifar10, data, experiment, plot, record, say, speed
 import keras
 import numpy as np
 
-TRAININGS = 60        # networks, each trained on images of its own; an even number, to compare two halves
+TRAININGS = 50        # networks, each trained on images of its own; an even number, to compare two halves
 SHARE = 0.7           # fraction of the images that a network is trained on
-EPOCHS = 12           # passes over these
+EPOCHS = 20           # passes over these
 BATCH_SIZE = 128      # examples in a step
-LEARNING_RATE = 0.02  # of all epochs
+LEARNING_RATE = 0.02  # of the first step; it falls to 0 by half a cosine
 LABEL_NOISE = 0.0     # probability that a training label is redrawn from all classes
 SHOWN = 6             # most and least memorized images of each class in the picture
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
@@ -29,6 +29,7 @@ def right_answers(model, inputs, labels, chosen, seed):
     """Trains the model anew on the chosen images; returns of all images whether its answer is their label, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
+    model.optimizer.iterations.assign(0)
     for momentum in model.optimizer.momentums:
         momentum.assign(keras.ops.zeros_like(momentum))
     train = data.Batches(inputs[chosen], labels[chosen], BATCH_SIZE, shuffle_seed=seed)
@@ -69,7 +70,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9), loss)
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, int(SHARE * len(train) * EPOCHS))
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     speed.feeds(model, train)  # TensorFlow compiles it once, for all trainings
     labels, began, right = train.labels, time.perf_counter(), []
