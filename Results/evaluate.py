@@ -24,27 +24,32 @@ DATASETS = {"cifar10": cifar10, "imdb": imdb}
 TOLERANCE = 1e-4  # five training images, one test image
 
 
-def accuracies(path, settings, folder):
-    """Evaluates a model on the training set, as it was fitted and without a random crop, and on the test set.
+def examples(path, settings, folder):
+    """What a model was trained on, its labels as they were fitted, and what it was tested on, as its script loads them.
 
     Args:
         path: of the .h5.
         settings: those in the file.
         folder: where the data sets are, as --data takes it.
-
-    Returns:
-        (training accuracy, test accuracy), from 0 to 1.
     """
-    model = keras.models.load_model(path, compile=False)
-    model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     run = types.SimpleNamespace(data=folder, **{name: settings[name] for name in ("dataset", "limit", "seed")})
     # The script has the function by which it replaces what it loads.  Older files call what it does "words".
     name = settings.get("transform") or {"shuffled": "shuffled_words", "random": "random_words"}.get(
         settings.get("words"))
     transform = runpy.run_path(str(path.with_suffix(".py")))[name] if name else None
-    train, test = DATASETS[settings["dataset"]].load(
+    return DATASETS[settings["dataset"]].load(
         run, settings["batch_size"], settings.get("label_noise", 0), settings["random_crop"], transform)
-    return tuple(model.evaluate(speed.feed(examples.for_evaluation()), verbose=0)[1] for examples in (train, test))
+
+
+def accuracies(path, settings, folder):
+    """Evaluates a model on the training set, as it was fitted and without a random crop, and on the test set.
+
+    The arguments are those of `examples`.  Returns (training accuracy, test accuracy), from 0 to 1.
+    """
+    model = keras.models.load_model(path, compile=False)
+    model.compile(metrics=["accuracy"], loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return tuple(model.evaluate(speed.feed(part.for_evaluation()), verbose=0)[1]
+                 for part in examples(path, settings, folder))
 
 
 def main():
