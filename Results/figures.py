@@ -219,7 +219,7 @@ KINDS = ("true labels", "C0"), ("random labels", "C3")
 
 
 def measures_of_pairs(path):
-    """Draws each measure of each network with true and with random labels, all else the same, as a dumbbell."""
+    """Draws each measure of each network with true and with random labels, and the same regularizers, as a dumbbell."""
     found = measures.read("measures")
     pairs = list(measures.pairs([row for row in measures.rows() if row.name in found]))
     if not pairs:

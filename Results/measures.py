@@ -9,11 +9,12 @@ generalization"): norms, path norms, distance from the start and sharpness, each
 "Fantastic generalization measures"): over thousands of networks with true labels, norms correlate with the gap between
 training and test accuracy badly or the wrong way, sharpness best.
 
-What came out here (figures: README.md): with random labels, all else the same, path norm, product of Frobenius norms
-and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
+What came out here (figures: README.md): with random labels, and the same regularizers, path norm, product of Frobenius
+norms and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
 networks sharpness goes best with the gap, as Jiang et al. say, and norms badly, the spectral product the wrong way.
 Against Bartlett et al., the margin over the spectral product tells MLPs and Mini Alexnet apart, but is larger with
-random labels in Mini Inception.  And no norm is universal: with weight decay on random labels alone, most are smaller.
+random labels in Mini Inception; there, though, random labels were trained at a lower learning rate, which by itself
+may do it.  And no norm is universal: with weight decay on random labels alone, most are smaller.
 
 Batch norm is folded into the convolution before it.  A layer is the linear map that it is, from its input at its actual
 size, with its padding and strides.  Products are over all layers with weights, those of parallel branches too; pooling
@@ -66,7 +67,7 @@ def gap(row):
 def pairs(rows, against=""):
     """Yields of these rows those of a network with true labels and with random ones, as (true, random).
 
-    All else is the same; but with `against`, a regularizer, that one was used with the random labels alone.
+    The regularizers are the same; but with `against`, one of them, that was used with the random labels alone.
     """
     there = {(row.network, row.variant): row for row in rows}
     for row in rows:
@@ -77,7 +78,7 @@ def pairs(rows, against=""):
 
 
 def as_claimed(found, name, pairs):
-    """Of how many pairs a measure is larger, or smaller, for random labels, as it is said to be."""
+    """In how many pairs a measure is larger, or smaller, for random labels, as it is said to be."""
     return sum((found[random.name][0][name] - found[true.name][0][name]) * MEASURES[name][1] > 0
                for true, random in pairs)
 
