@@ -131,10 +131,13 @@ KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_
                    "cifar10_kernel_norms", draws=True)
 MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_minimum_norm.py",
                    "cifar10_minimum_norm", draws=True)
+DOUBLE_DESCENT = Row("Double descent of random features", "", "MLP1/cifar10_double_descent.py",
+                     "cifar10_double_descent", draws=True)
 MNIST = KERNEL._replace(data="MNIST", part="mnist", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
 CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"),
                                                   results="random_"),
-               MNIST, FEATURES, MORE_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
+               MNIST, FEATURES, MORE_FEATURES, KERNEL_NORMS, MINIMUM_NORM,
+               DOUBLE_DESCENT]
 
 SENSELESS_TEXT = _rows("LSTM", "_shuffled_words", "_random_words")
 IMDB = _rows("LSTM", "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels") + SENSELESS_TEXT

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import catalog
 from catalog import run_of
-from measures import early_stopping, epochs_to, epochs_to_fit, gain
+from histories import early_stopping, epochs_to, epochs_to_fit, gain
 
 import numpy as np
 

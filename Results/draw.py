@@ -18,9 +18,10 @@ from urllib.parse import quote
 import catalog
 import claims
 import figures
+import measures
 import spreadsheets
 from common import plot, record
-from measures import best_epoch, early_stopping, gain
+from histories import best_epoch, early_stopping, gain
 
 import matplotlib.style
 
@@ -41,6 +42,10 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_minimum_norm": "Section 5: SGD ends at the solution of minimum norm, from zero and only from there",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
+# What it shows beyond the paper
+APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
+         "Margins": "Margins over the product of spectral norms: smaller with random labels, but in Mini Inception",
+         "cifar10_double_descent": "Double descent: the error peaks with as many features as images, then falls again"}
 SPLITS = "train", "test"
 SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less
@@ -113,6 +118,27 @@ def early_stopping_table():
         summary.append("With random labels among the true ones it would bring much more, up to "
                        f"{noisy[most]:.1f} points ({most}).")
     return "\n".join(lines) + "\n\n" + "\n".join(summary)
+
+
+def measures_table():
+    """Makes the Markdown table of how each measure goes with the gap between training and test accuracy."""
+    found = measures.read("measures")
+    rows = [row for row in measures.rows() if row.name in found]
+    if not rows:
+        return "Not measured yet."
+    groups = rows, [row for row in rows if "random labels" not in row.variant]
+    of_pairs = [list(measures.pairs(rows, against)) for against in ("", "weight decay")]
+    lines = ["| measure | said to be | " + " | ".join(f"Spearman, {name} {len(group)} | Kendall" for name, group in zip(
+        ("all", "true labels,"), groups, strict=True)) + f" | {len(of_pairs[0])} pairs | {len(of_pairs[1])} unlike |",
+             "| --- | --- |" + " ---: |" * 6]
+    for name, (label, sign) in measures.MEASURES.items():
+        cells = [label, "larger" if sign > 0 else "smaller"]
+        for group in groups:
+            values, gaps = [found[row.name][0][name] for row in group], list(map(measures.gap, group))
+            cells += [f"{rank(values, gaps):.2f}" for rank in (measures.spearman, measures.kendall)]
+        cells += [str(measures.as_claimed(found, name, pairs)) for pairs in of_pairs]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def paper(row):
@@ -220,6 +246,9 @@ def main():
     for name, draw in figures.ALL.items():
         draw(results / (name + ".png"))
     fill(readme, "figures", gallery(FIGURES))
+    fill(readme, "apart", gallery({name: caption for name, caption in APART.items()
+                                   if (results / f"{name}.png").exists()}))
+    fill(readme, "measures", measures_table())
     for network in catalog.NETWORKS:
         fill(readme, network, gallery({row.picture: f"{row.label}<br>{links(row, picture=False)}" for row in rows
                                        if row.network == network}))

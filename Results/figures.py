@@ -3,8 +3,9 @@
 import textwrap
 
 import catalog
+import measures
 from common import plot
-from measures import FITTED, best_epoch, early_stopping, epochs_to_fit
+from histories import FITTED, best_epoch, early_stopping, epochs_to_fit
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -214,7 +215,67 @@ def learned_first(path, noise=0.4):
     plot.save(figure, path)
 
 
+KINDS = ("true labels", "C0"), ("random labels", "C3")
+
+
+def measures_of_pairs(path):
+    """Draws each measure of each network with true and with random labels, and the same regularizers, as a dumbbell."""
+    found = measures.read("measures")
+    pairs = list(measures.pairs([row for row in measures.rows() if row.name in found]))
+    if not pairs:
+        return
+    figure, panels = plot.subplots(3, 3, figsize=(12.5, 2 + 0.9 * len(pairs)), sharey=True)
+    for axes, (name, (label, sign)) in zip(panels.flat, measures.MEASURES.items(), strict=True):
+        values = np.array([[found[row.name][0][name] for row in pair] for pair in pairs])
+        if values.max() > 1e5 * values.min() > 0:  # networks of several depths: nobody would see the pairs
+            values, label = values / values[:, :1], f"{label} (true labels: 1)"
+        axes.hlines(range(len(pairs)), *values.T, color="grey", zorder=1)
+        for kind, (_, color) in enumerate(KINDS):
+            axes.scatter(values[:, kind], range(len(pairs)), color=color)
+        wide = values.max() > 20 * values.min() > 0
+        axes.set(xscale="log" if wide else "linear", ylim=(len(pairs) - 0.5, -0.5), yticks=range(len(pairs)),
+                 yticklabels=[true.label for true, _ in pairs])
+        axes.set_title(f"{label}\n{'larger' if sign > 0 else 'smaller'} with random labels in "
+                       f"{measures.as_claimed(found, name, pairs)} of {len(pairs)}", fontsize=11)
+        axes.grid(alpha=0.3)
+    figure.suptitle("Which measure knows? What each is said to be, and for how many pairs that holds", fontsize=14)
+    figure.legend([Line2D([], [], marker="o", linestyle="", color=color) for _, color in KINDS],
+                  [name for name, _ in KINDS], loc="outside lower center", ncols=2)
+    plot.save(figure, path)
+
+
+def normalized_margins(path):
+    """Draws histograms of the training images' margins over the spectral product, true labels against random ones."""
+    found, bins = measures.read("measures"), measures.read("margins")
+    panels = {}
+    for pair in measures.pairs([row for row in measures.rows() if row.name in found]):
+        panels.setdefault(pair[0].label.removesuffix(", weight decay"), []).append(pair)
+    if not panels:
+        return
+    figure, ((*above,), (*below,)) = plot.subplots(2, 3, figsize=(12.5, 6.4))
+    for axes, (title, pairs) in zip(above + below, panels.items(), strict=False):
+        for pair in pairs:
+            style = "--" if "weight decay" in pair[0].variant else "-"
+            for row, (_, color) in zip(pair, KINDS, strict=True):
+                lines = [line for line in bins[row.name] if line["from"] > 0]  # the axis is logarithmic
+                edges = np.array([line["from"] for line in lines] + [lines[-1]["to"]])
+                shares = [line["images"] for line in lines] / np.diff(np.log10(edges))
+                axes.stairs(shares / sum(line["images"] for line in bins[row.name]),
+                            edges / found[row.name][0]["spectral_product"], color=color, linestyle=style)
+        axes.set(xscale="log", yticks=[], xlabel="margin / product of spectral norms")
+        axes.set_title(title, fontsize=12)
+        axes.grid(alpha=0.3)
+    for axes in (above + below)[len(panels):]:
+        axes.axis("off")
+    handles = [Line2D([], [], color=color) for _, color in KINDS] + [
+        Line2D([], [], color="black", linestyle=line) for line in ("-", "--")]
+    figure.legend(handles, [name for name, _ in KINDS] + ["no regularizer", "weight decay"],
+                  loc="outside lower center", ncols=4)
+    figure.suptitle("Margins of training images, normalized: smaller with random labels?", fontsize=14)
+    plot.save(figure, path)
+
+
 # By the name of the picture
 ALL = {"True_and_random_labels": contrast, "Table_1": table_1, "Figure_1a": figure_1a, "Figure_1a_text": figure_1a_text,
        "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Early_stopping": stopped_early,
-       "Learned_first": learned_first}
+       "Learned_first": learned_first, "Measures": measures_of_pairs, "Margins": normalized_margins}

@@ -12,7 +12,7 @@ from numbers import Integral, Number, Real
 
 import catalog
 from common import record
-from measures import best_epoch
+from histories import best_epoch
 
 FIRST = "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"  # of the columns of history.csv
 

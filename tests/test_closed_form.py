@@ -1,4 +1,4 @@
-"""What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features."""
+"""What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
 import cholesky
 from common import record
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_sentence, run
 
-THEOREM, KERNEL, FEATURES = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
-    "theorem_1", "gaussian_kernel", "random_features"))
+THEOREM, KERNEL, FEATURES, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "theorem_1", "gaussian_kernel", "random_features", "double_descent"))
 RANDOM = np.random.RandomState(0)
 
 
@@ -94,3 +94,24 @@ def test_random_features(tmp_path):
     assert told["test_accuracy"] > 0.5
     process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
     assert "Give 50 or fewer" in one_sentence(process)
+
+
+def test_the_smallest_weights_are_numpys():
+    x, y, counts = RANDOM.standard_normal((30, 90)), RANDOM.standard_normal((30, 8)), [3, 20, 29, 30, 31, 60, 90]
+    for count, w in zip(counts, imported(DESCENT).smallest(x, y, counts), strict=True):
+        np.testing.assert_allclose(w, np.linalg.lstsq(x[:, :count], y, rcond=None)[0], atol=1e-6)
+
+
+def test_double_descent(tmp_path):
+    options = "--dataset", "synthetic", "--out", tmp_path
+    process = run(DESCENT, *options, "--images", 200, "--draws", 2)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.index("GB of memory, about") < process.stdout.index("Draw 1 of 2")
+    stem = "cifar10_double_descent--synthetic--images-200--draws-2"
+    told = record.read(tmp_path / f"{stem}.run.h5")
+    error, peak = told["error"], told["error"]["features"].tolist().index(200)
+    assert (tmp_path / f"{stem}.png").exists() and error["test"].shape == error["train"].shape == (2, 20, 4)
+    assert (error["train"][:, peak:] == 0).all(), "all labels are fitted, random ones too"
+    assert abs(error["test"].mean(axis=(0, 2)).argmax() - peak) <= 1
+    assert (np.diff(error["test"].mean(axis=0)[-1]) > 0).all(), "more noise, more error"
+    assert "Give 1 to 2,000 --images" in one_sentence(run(DESCENT, *options))

@@ -12,7 +12,7 @@ from pathlib import Path
 import catalog
 import claims
 import draw
-import measures
+import histories
 import train
 from common import cifar10, record
 
@@ -168,8 +168,8 @@ def test_what_takes_longest_comes_first():
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     """Drawn anew in a copy, everything comes out as committed, the tables byte for byte."""
-    for path in [*FILES, *RUNS, *ROOT.glob("*/README.md"), ROOT / "README.md",
-                 *ROOT.glob("Results/*.json")]:
+    for path in [*FILES, *RUNS, *ROOT.glob("*/README.md"), ROOT / "README.md", *ROOT.glob("Results/*.json"),
+                 *(ROOT / "Results" / name for name in ("measures.csv", "margins.csv"))]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
@@ -272,8 +272,8 @@ def test_a_claim_whose_run_is_missing_says_so(tmp_path, monkeypatch):
 
 def test_early_stopping_is_that_of_the_histories():
     run = {"history": {"val_accuracy": np.array([0.5, 0.7, 0.7, 0.6])}}
-    assert measures.early_stopping(run) == (60, 70) and measures.best_epoch(run) == 2
-    assert measures.gain(run) == pytest.approx(10)
+    assert histories.early_stopping(run) == (60, 70) and histories.best_epoch(run) == 2
+    assert histories.gain(run) == pytest.approx(10)
     rows = catalog.with_true_labels()
     assert {data: len(of) for data, of in rows.items()} == {"CIFAR-10": 18, "IMDB": 7, "tiny-imagenet-20": 1}
     table = draw.early_stopping_table()
@@ -348,8 +348,8 @@ def test_runs_side_by_side_have_cores_of_their_own(tmp_path, monkeypatch):
 
 def test_epochs_to_fit_are_interpolated():
     fitted = {"history": {"accuracy": np.array([0.5, 0.97, 0.99])}}
-    assert measures.epochs_to_fit(fitted) == pytest.approx(2.5)
-    assert np.isnan(measures.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
+    assert histories.epochs_to_fit(fitted) == pytest.approx(2.5)
+    assert np.isnan(histories.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
 @pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),

@@ -1,0 +1,90 @@
+"""Double descent of random features on CIFAR-10.
+
+ReLU of random projections of an image, not trained, and the output layer of smallest norm among those of least squared
+error.  The test error peaks where there are as many features as images, at chance whatever the label noise; elsewhere
+more noise is worse.  After the peak it falls to what a tenth as many features as images have; with noise not so far.
+Belkin et al. (2019), arXiv:1812.11118; for deep networks, and label noise, Nakkiran et al. (2020), arXiv:1912.02292.
+"""
+
+import time
+
+from cholesky import need_memory
+from common import cifar10, data, experiment, label_noise, plot, say
+
+import numpy as np
+
+IMAGES = 4000  # training images
+DRAWS = 5      # of the features
+WIDTHS = 0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1, 1.02, 1.05, 1.1, 1.2, 1.4, 1.7, 2, 2.5, 3, 5  # times IMAGES
+NOISE = 0, 0.1, 0.2, 0.4  # probabilities that a training label is redrawn from all classes
+
+
+def features(images, projections):
+    """ReLU of projections, (pixels, count), of images, (n, pixels): float64, beside the peak all but singular."""
+    return np.maximum(images @ projections, 0).astype(float)
+
+
+def smallest(x, y, counts):
+    """Yields for each of the rising counts the w of smallest norm among those of least |x[:, :count] w - y|^2."""
+    low, gram, done = x[:, :max([count for count in counts if count <= len(x)], default=0)], 0, 0
+    moments, products = low.T @ low, low.T @ y
+    for count in counts:
+        if count < len(x):  # x^T x w = x^T y, the matrix is a corner of the one for more features
+            yield np.linalg.solve(moments[:count, :count], products[:count])
+        elif count == len(x):
+            yield np.linalg.solve(low, y)
+        else:  # w = x^T a, x x^T a = y, the matrix grows by the products of the features that are new
+            gram, done = gram + x[:, done:count] @ x[:, done:count].T, count
+            yield x[:, :count].T @ np.linalg.solve(gram, y)
+
+
+def wrong(x, w, labels):
+    """How many of the labels, (n, 1) or (n, noises), the weights of each label noise get wrong: (noises,)."""
+    return ((x[:, :len(w)] @ w).reshape(len(x), -1, 10).argmax(axis=2) != labels).sum(axis=0)
+
+
+def draw(run, path):
+    """Draws test and training error over the number of features, mean and standard deviation of the draws."""
+    (figure, axes), found = plot.subplots(figsize=(10, 5)), run["error"]
+    for split, line in ("test", ".-"), ("train", ":"):
+        errors = 100 * np.asarray(found[split])  # (draws, features, noises)
+        for k, (mean, spread) in enumerate(zip(errors.mean(axis=0).T, errors.std(axis=0).T, strict=True)):
+            axes.plot(found["features"], mean, line, color=f"C{k}", label=f"{split}, label noise {found['noise'][k]:g}")
+            axes.fill_between(found["features"], mean - spread, mean + spread, color=f"C{k}", alpha=0.25)
+    axes.axvline(run["settings"]["images"], color="black", linestyle="--", linewidth=1, label="as many as images")
+    axes.set(xscale="log", xlabel="random features", ylabel="error in %", ylim=(0, 100))
+    for which in axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter:
+        which(lambda value, _: f"{value:,.0f}" if f"{value:e}"[0] in "125" else "")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    plot.heading(figure, run["title"], f"mean and standard deviation (shaded) of {len(errors)} draws")
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run, data.EVALUATION_BATCH)
+    if not 1 <= IMAGES <= len(train.labels):
+        raise SystemExit(f"Give 1 to {len(train.labels):,} --images: no more are there.")
+    counts = sorted({max(1, round(IMAGES * width)) for width in WIDTHS})
+    x, images, most = train.inputs[:IMAGES].reshape(IMAGES, -1), train.images[:IMAGES], counts[-1]
+    memory = 8 * most * (IMAGES + x.shape[1] + data.EVALUATION_BATCH) + 40 * IMAGES**2 + 1e9
+    work = 2 * IMAGES**2 * most + 1.2 * most * x.shape[1] * (IMAGES + len(test.labels)) + 0.7 * len(counts) * IMAGES**3
+    say(f"{memory / 1e9:.1f} GB of memory, about {DRAWS * work / 4e10 / 60:.1f} minutes on two free cores")
+    need_memory(memory, f"The work with {most:,} features", "images, with --images")
+    began, random = time.perf_counter(), np.random.RandomState(run.seed)
+    fitted = np.stack([label_noise.corrupt_labels(train.labels[:IMAGES], images, p, run.seed) for p in NOISE], axis=1)
+    y, errors = np.eye(10)[fitted].reshape(IMAGES, -1), {"train": [], "test": []}
+    for number in range(1, DRAWS + 1):
+        projections = random.standard_normal((x.shape[1], most)).astype("float32") / np.float32(x.shape[1]**0.5)
+        weights = list(smallest(hidden := features(x, projections), y, counts))
+        errors["train"].append([wrong(hidden, w, fitted) / IMAGES for w in weights])
+        errors["test"].append(np.zeros((len(counts), len(NOISE))))
+        for part, labels in map(test.__getitem__, range(len(test))):
+            hidden = features(part.reshape(len(part), -1), projections)
+            errors["test"][-1] += np.array([wrong(hidden, w, labels[:, None]) for w in weights]) / len(test.labels)
+        say(f"Draw {number} of {DRAWS}, test error without label noise: " + ", ".join(
+            f"{error:.0%} with {count:,}" for count, error in zip(counts, errors["test"][-1][:, 0], strict=True)))
+    results = {f"{split}_accuracy": 1 - np.mean(errors[split], axis=0)[-1, 0] for split in errors}
+    results["error"] = errors | {"features": np.array(counts), "noise": np.array(NOISE)}
+    run.write(results | {"seconds": time.perf_counter() - began}, draw)
