@@ -57,8 +57,8 @@ def files(options):
 def drawings(options):
     published = catalog.ROOT
     with tempfile.TemporaryDirectory() as folder:
-        kept = [*published.glob("*/*.h5"), *published.glob("Results/*.json"), *published.glob("*/README.md"),
-                published / "README.md"]
+        kept = [path for pattern in ("*/*.h5", "README.md", "*/README.md", "Results/m*.csv", "Results/*.json")
+                for path in published.glob(pattern)]
         for path in kept:
             target = Path(folder) / path.relative_to(published)
             target.parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -285,6 +286,40 @@ def test_early_stopping_is_that_of_the_histories():
         curve = 100 * told["history"]["val_accuracy"]
         assert (f"| {label} | {curve[-1]:.2f} | {max(curve):.2f} | **{max(curve) - curve[-1]:.2f}** "
                 f"| {1 + list(curve).index(max(curve))} of {len(curve)} |") in table
+
+
+def test_means_and_spreads_are_those_of_the_files():
+    """Counted here from the files' names, by Python's own statistics."""
+    lines, several = (ROOT / "Results" / "README.md").read_text(encoding="utf-8").splitlines(), 0
+    for model in MODELS:
+        seeds = [model, *model.parent.glob(f"{model.stem}--seed-*.run.h5")]
+        if len(seeds) == 1:
+            continue
+        several += 1
+        line, = (line for line in lines if f"/{model.stem}.py), [model]" in line and " ± " in line)
+        for split in "train", "test":
+            values = [100 * record.read(path)[f"{split}_accuracy"] for path in seeds]
+            assert f"**{statistics.mean(values):.2f}** ± {statistics.stdev(values):.2f} ({len(seeds)})" in line
+        runs = [record.read(path)["settings"] for path in seeds]
+        assert sorted(run["seed"] for run in runs) == list(range(len(seeds))), model
+        for other in runs[1:]:  # older files have fewer settings
+            assert {name for name in runs[0] if runs[0][name] != other[name]} == {"seed"}
+    assert several
+
+
+def test_a_paper_s_figure_beyond_the_spread_is_marked(monkeypatch):
+    row = catalog.row("MLP 1x512")
+    for test_accuracies, marked in ([0.50, 0.51, 0.505], False), ([0.60, 0.601, 0.602], True), ([0.6], False):
+        monkeypatch.setattr(catalog, "seeds", lambda row, values=test_accuracies: [
+            catalog.with_seed(row, seed) for seed in range(len(values))])
+        monkeypatch.setattr(catalog, "run_of", lambda row, values=test_accuracies: {
+            "train_accuracy": 1.0, "test_accuracy": values[row.options.get("seed", 0)], "seconds": 60,
+            "paper_train": 100.0, "paper_test": 50.51})
+        table = draw.table([row])
+        assert ("50.51 *" in table) is marked and ("prediction interval" in table) is marked
+    # numpy: mean 60.1, standard deviation 0.1, 4.303 x 0.1 x sqrt(4 / 3)
+    monkeypatch.setattr(catalog, "accuracies", lambda row, split: np.array([60, 60.1, 60.2]))
+    assert draw.prediction(row, "test") == (59.6, 60.6)
 
 
 def test_pandas_opens_the_spreadsheets():
