@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import catalog
 import claims
+import exercises
 import figures
 import measures
 import spreadsheets
@@ -45,7 +46,9 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over the product of spectral norms: smaller with random labels, but in Mini Inception",
-         "cifar10_double_descent": "Double descent: the error peaks with as many features as images, then falls again"}
+         "cifar10_double_descent": "Double descent: the error peaks with as many features as images, then falls again",
+         "cifar10_memorized_label_noise": "Memorized images: wrong labels come out on top",
+         "cifar10_memorized": "The most and the least memorized images of each class"}
 SPLITS = "train", "test"
 SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less
@@ -257,6 +260,8 @@ def main():
     for mark, table_rows in catalog.TABLES.items():
         fill(readme, mark, table(table_rows))
     fill(catalog.ROOT / "README.md", "finding", finding())
+    for name, text in exercises.answers().items():
+        fill(results / "exercises.md", name, text)
     spreadsheets.write_all(results)
     with record.replacing(results / SUMS) as part:
         part.write_text("\n".join(checksums()) + "\n", encoding="utf-8", newline="\n")

@@ -57,7 +57,7 @@ def files(options):
 def drawings(options):
     published = catalog.ROOT
     with tempfile.TemporaryDirectory() as folder:
-        kept = [path for pattern in ("*/*.h5", "README.md", "*/README.md", "Results/m*.csv", "Results/*.json")
+        kept = [path for pattern in ("*/*.h5", "README.md", "*/*.md", "Results/m*.csv", "Results/*.json")
                 for path in published.glob(pattern)]
         for path in kept:
             target = Path(folder) / path.relative_to(published)

@@ -32,7 +32,7 @@ def curves(run, path, others=()):
             if value in history and others:
                 every = scale * np.array(list(zip(*(seed["history"][value] for seed in (run, *others)), strict=False)))
                 axes.fill_between(epochs[:len(every)], every.min(axis=1), every.max(axis=1), color=color, alpha=0.3,
-                                  linewidth=0, label=f"{name}, {len(others) + 1} seeds")
+                                  linewidth=0, label=f"{len(others) + 1} seeds" if prefix else None)
     if "paper_train" in run:
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")

@@ -169,7 +169,7 @@ def test_what_takes_longest_comes_first():
 
 def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     """Drawn anew in a copy, everything comes out as committed, the tables byte for byte."""
-    for path in [*FILES, *RUNS, *ROOT.glob("*/README.md"), ROOT / "README.md", *ROOT.glob("Results/*.json"),
+    for path in [*FILES, *RUNS, *ROOT.glob("*/*.md"), ROOT / "README.md", *ROOT.glob("Results/*.json"),
                  *(ROOT / "Results" / name for name in ("measures.csv", "margins.csv"))]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
@@ -178,14 +178,14 @@ def test_tables_and_pictures_are_those_of_the_models(tmp_path, monkeypatch):
     (tmp_path / "Results").mkdir(exist_ok=True)
     draw.main()
     benchmark.fill_tables(tmp_path)
-    for path in [ROOT / "README.md", *ROOT.glob("*/README.md"), *ROOT.glob("Results/*.csv")]:
+    for path in [ROOT / "README.md", *ROOT.glob("*/*.md"), *ROOT.glob("Results/*.csv")]:
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     drawn = {path.name for path in (tmp_path / "Results").glob("*.png")}
     assert drawn == {path.name for path in (ROOT / "Results").glob("*.png")}
 
 
 def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeypatch, capsys):
-    for path in [*ROOT.glob("MLP1/*.h5"), *ROOT.glob("*/README.md"), ROOT / "README.md"]:
+    for path in [*ROOT.glob("MLP1/*.h5"), *ROOT.glob("*/*.md"), ROOT / "README.md"]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)
@@ -387,7 +387,7 @@ def test_epochs_to_fit_are_interpolated():
     assert np.isnan(histories.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
-@pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/README.md")]),
+@pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/*.md")]),
                          ids=lambda path: path.parent.name)
 def test_links_lead_somewhere(readme):
     links = re.findall(r"\]\(([^)#]+)\)|<img [^>]*src=\"([^\"]+)\"", readme.read_text())

@@ -23,7 +23,7 @@ REAL = pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), 
 def published(tmp_path, monkeypatch):
     """A small repository: the READMEs and two models, all that is drawn from them."""
     for path in [*(ROOT / "MLP1" / f"{name}.h5" for name in NAMES), ROOT / "Results" / "benchmark.json",
-                 *ROOT.glob("*/README.md"), ROOT / "README.md"]:
+                 *ROOT.glob("*/*.md"), ROOT / "README.md"]:
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(exist_ok=True)
         shutil.copy(path, target)

@@ -1,0 +1,58 @@
+"""MLP1/cifar10_memorized.py: its scores, counted a second time, and its runs."""
+
+import runpy
+import shutil
+import sys
+
+from common import record
+from importing import imported
+
+import numpy as np
+from conftest import ROOT
+
+PATH = ROOT / "MLP1" / "cifar10_memorized.py"
+SCRIPT = imported(PATH)
+
+
+def test_scores_are_counted_as_defined():
+    random = np.random.RandomState(0)
+    chosen, right = random.random_sample((30, 7)) < 0.7, random.random_sample((30, 7)) < 0.5
+    for image, score in enumerate(SCRIPT.memorization(chosen, right)):
+        when_in = [right[k, image] for k in range(30) if chosen[k, image]]
+        when_out = [right[k, image] for k in range(30) if not chosen[k, image]]
+        assert np.isclose(score, sum(when_in) / len(when_in) - sum(when_out) / len(when_out))
+
+
+def test_the_area_under_the_curve_is_that_of_all_pairs():
+    random = np.random.RandomState(0)
+    scores, marked = random.randint(0, 5, 40), random.random_sample(40) < 0.3
+    pairs = [(one > other) + 0.5 * (one == other) for one in scores[marked] for other in scores[~marked]]
+    assert np.isclose(SCRIPT.area_under_curve(scores, marked), np.mean(pairs))
+
+
+def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
+    kept, savez = tmp_path / "kept", np.savez
+
+    def save(file, right):
+        savez(file, right=right)
+        if len(right) == 2:  # what an interruption after the second training leaves
+            file.flush()
+            shutil.copy(file.name, kept)
+
+    def told():
+        monkeypatch.setattr(sys, "argv", [str(PATH), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",
+                                          "--epochs", "2", "--label-noise", "0.2", "--out", str(tmp_path)])
+        runpy.run_path(str(PATH), run_name="__main__")
+        path, = tmp_path.glob("*.run.h5")
+        return record.read(path), capsys.readouterr().out
+
+    monkeypatch.setattr(np, "savez", save)
+    whole, said = told()
+    assert "Training 1 of 4" in said and not list(tmp_path.glob(".*.npz"))
+    assert whole["image"]["memorization"].shape == whole["image"]["mislabeled"].shape == (300,)
+    assert whole["shown"]["most"].shape == whole["shown"]["least"].shape == (60, 32, 32, 3)
+    shutil.copy(kept, tmp_path / f".{next(tmp_path.glob('*.run.h5')).name.removesuffix('.run.h5')}.trainings.npz")
+    resumed, said = told()
+    assert "Training 3 of 4" in said and "Training 2 of 4" not in said
+    np.testing.assert_array_equal(resumed["image"]["memorization"], whole["image"]["memorization"])
+    assert resumed["area"] == whole["area"]
