@@ -1,6 +1,6 @@
 """Inception v3 on ImageNet, random crop.
 
-The baseline with data augmentation: random crops of random size, mirrored and in other colours, anew each epoch.
+The baseline with data augmentation: random crops of random size, mirrored and in other colors, anew each epoch.
 Paper: Table 2, true labels, data augmentation, no dropout, no weight decay.
 """
 

@@ -1,4 +1,4 @@
-"""Every script: as a user runs it, what its model is, and what sets it apart from its neighbours."""
+"""Every script: as a user runs it, what its model is, and what sets it apart from its neighbors."""
 
 import ast
 import re
