@@ -1,10 +1,8 @@
 """Memorized images on CIFAR-10.
 
 MLP 1x512 is trained again and again, each time on another random part of the training images.  How much more often do
-the networks that were trained on an image give its label than those that were not?  Near 0 the label is learned from
-the others, or not at all; near 1 it is known by heart alone.  Wrong labels cannot be learned from others: with
---label-noise 0.1 they come out on top.
-Source: Feldman and Zhang, 2020, "What neural networks memorize and why", whose estimator this is.
+networks that were trained on an image give its label than those that were not (Feldman and Zhang, 2020, "What neural
+networks memorize and why")?  Near 1 it is known by heart alone, as wrong labels should be: try --label-noise 0.1.
 """
 
 import time
@@ -29,9 +27,8 @@ def right_answers(model, inputs, labels, chosen, seed):
     """Trains the model anew on the chosen images; returns of all images whether its answer is their label, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
-    model.optimizer.iterations.assign(0)
-    for momentum in model.optimizer.momentums:
-        momentum.assign(keras.ops.zeros_like(momentum))
+    for variable in model.optimizer.variables:  # of momentum, and the number of steps
+        variable.assign(keras.ops.zeros_like(variable))
     train = data.Batches(inputs[chosen], labels[chosen], BATCH_SIZE, shuffle_seed=seed)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
     model.fit(speed.feed(train), epochs=EPOCHS, steps_per_epoch=len(train), shuffle=False, callbacks=[order], verbose=0)
@@ -59,8 +56,7 @@ def draw(run, path):
     left.set(xlabel="memorization score", ylabel="images", yscale="log")
     left.legend(loc="upper left")
     for axes, name in zip(right, ("most", "least"), strict=True):
-        rows = run["shown"][name].reshape(10, -1, 32, 32, 3)
-        axes.imshow(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
+        axes.imshow(run["shown"][name].reshape(10, -1, 32, 32, 3).swapaxes(1, 2).reshape(320, -1, 3))
         axes.set(xticks=[], yticks=range(16, 336, 32), yticklabels=CLASSES, title=f"{name} memorized")
     plot.heading(figure, run["title"], f"correlation of two halves of the trainings: {run['split_half']:.2f}")
     plot.save(figure, path)
@@ -72,17 +68,15 @@ if __name__ == "__main__":
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, int(SHARE * len(train) * EPOCHS))
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
-    model.optimizer.build(model.trainable_variables)
     speed.feeds(model, train)  # TensorFlow compiles it once, for all trainings
-    labels, began, right = train.labels, time.perf_counter(), []
+    labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
     chosen = np.random.RandomState(run.seed).random_sample((TRAININGS, len(labels))) < SHARE
-    kept = run.stem.with_name(f".{run.stem.name}.trainings.npz")  # the answers so far, should it be interrupted
-    if kept.exists() and not run.given.fresh:
-        right = list(np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
+    right = [] if run.given.fresh or not kept.exists() else list(
+        np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
     while len(right) < TRAININGS:
         right.append(right_answers(model, train.inputs, labels, chosen[len(right)], len(right)))
-        with record.replacing(kept) as part, part.open("wb") as file:
-            np.savez(file, right=np.packbits(right, axis=1))
+        with record.replacing(kept) as part:
+            np.savez(part, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
     results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}

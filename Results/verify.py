@@ -170,7 +170,7 @@ def solved(options):
 @functools.cache
 def cifar_10(folder):
     """(training images, labels), (test images, labels), as `cifar10.read` documents them."""
-    place = data.find_folder(folder, cifar10.FOLDER, "leave --data out")
+    place = data.find_folder(folder, cifar10.FOLDER)
     if place is None:
         return [(images, labels[:, 0]) for images, labels in keras.datasets.cifar10.load_data()]
     place = place / cifar10.FOLDER if (place / cifar10.FOLDER).exists() else place
@@ -185,7 +185,7 @@ def cifar_10(folder):
 @functools.cache
 def reviews(folder):
     """(training reviews, labels), (test reviews, labels), as `imdb.read` documents them."""
-    place = data.find_folder(folder, imdb.FILE, "leave --data out")
+    place = data.find_folder(folder, imdb.FILE)
     path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
     with np.load(path, allow_pickle=True) as arrays:
         return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))

@@ -33,11 +33,10 @@ def test_the_area_under_the_curve_is_that_of_all_pairs():
 def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     kept, savez = tmp_path / "kept", np.savez
 
-    def save(file, right):
-        savez(file, right=right)
+    def save(path, right):
+        savez(path, right=right)
         if len(right) == 2:  # what an interruption after the second training leaves
-            file.flush()
-            shutil.copy(file.name, kept)
+            shutil.copy(path, kept)
 
     def told():
         monkeypatch.setattr(sys, "argv", [str(PATH), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",

@@ -53,13 +53,14 @@ OLDEST = ROOT / ".oldest" / "bin" / "python"
 def test_published_models_predict_with_keras_alone_what_they_did(backend, python, tmp_path):
     """In a fresh process, and in a folder without `common`; Alexnet's, which has a layer of its own, with that.
 
-    All of them here as they were trained; elsewhere all are loaded, and one of each network predicts.
+    All of them with the backend they were trained with; with others, and older versions, one of each network.
     """
     which = "all" if (backend, python) == ("tensorflow", sys.executable) else "one of each"
+    shown = MODELS if which == "all" else list({path.parent: path for path in MODELS}.values())
     if backend == "torch" and not importlib.util.find_spec("torch") or not Path(python).exists():
         pytest.skip(f"{backend}, {python} is not here")
-    alexnet = [path for path in MODELS if path.parent.name == "Mini Alexnet"] * (backend != "torch")
-    code = {"": [path for path in MODELS if path.parent.name != "Mini Alexnet"]}
+    alexnet = [path for path in shown if path.parent.name == "Mini Alexnet"] * (backend != "torch")
+    code = {"": [path for path in shown if path.parent.name != "Mini Alexnet"]}
     if python is not OLDEST and alexnet:
         code["from common import layers"] = alexnet
     for first, models in code.items():
@@ -88,7 +89,8 @@ def test_published_run_is_that_of_its_script(model):
         if constant == "LEARNING_RATE_DECAY" and constant.lower() not in told["settings"]:
             assert float(found[1]) == 0.95  # which was the same for all, and in no file
             continue
-        assert told["settings"].get(constant.lower()) == (float(found[1]) if found else None), constant
+        # 0 and None are the same here: older files do not have what a script does not set
+        assert (told["settings"].get(constant.lower()) or None) == (float(found[1]) if found else None), constant
     paper = re.search(r"^PAPER = \(([\d.]+), ([\d.]+)\)", script, re.MULTILINE)
     assert (told.get("paper_train"), told.get("paper_test")) == (
         (float(paper[1]), float(paper[2])) if paper else (None, None))
@@ -280,7 +282,7 @@ def test_early_stopping_is_that_of_the_histories():
     table = draw.early_stopping_table()
     for path in MODELS:
         told = record.read(path)
-        if told["settings"].get("label_noise"):
+        if told["settings"].get("label_noise") or "rademacher" in path.stem:
             continue
         label, = (row.label for row in catalog.TRAINED if ROOT / (row.name + ".h5") == path)
         curve = 100 * told["history"]["val_accuracy"]
