@@ -8,7 +8,7 @@ networks memorize and why")?  Near 1 it is known by heart alone, as wrong labels
 import time
 
 from cifar10_keras_mlp import build_model
-from common import cifar10, data, experiment, plot, record, say, speed
+from common import cifar10, experiment, plot, record, say, speed
 
 import keras
 import numpy as np
@@ -23,16 +23,16 @@ SHOWN = 6             # most and least memorized images of each class in the pic
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 
 
-def right_answers(model, inputs, labels, chosen, seed):
-    """Trains the model anew on the chosen images; returns of all images whether its answer is their label, (n,)."""
+def right_answers(model, train, fed, rows, seed):
+    """Trains the model anew on some rows of images; returns of all images whether its answer is their label, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
     for variable in model.optimizer.variables:  # of momentum, and the number of steps
         variable.assign(keras.ops.zeros_like(variable))
-    train = data.Batches(inputs[chosen], labels[chosen], BATCH_SIZE, shuffle_seed=seed)
-    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
-    model.fit(speed.feed(train), epochs=EPOCHS, steps_per_epoch=len(train), shuffle=False, callbacks=[order], verbose=0)
-    return model.predict(inputs, batch_size=data.EVALUATION_BATCH, verbose=0).argmax(axis=1) == labels
+    mix = keras.callbacks.LambdaCallback(lambda epoch, logs: setattr(
+        train, "order", np.random.RandomState([seed, epoch]).permutation(rows)))
+    model.fit(fed[0], epochs=EPOCHS, steps_per_epoch=len(rows) // BATCH_SIZE, callbacks=[mix], verbose=0, shuffle=False)
+    return model.predict(fed[1], verbose=0).argmax(axis=1) == train.labels
 
 
 def memorization(chosen, right):
@@ -68,13 +68,13 @@ if __name__ == "__main__":
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, int(SHARE * len(train) * EPOCHS))
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
-    speed.feeds(model, train)  # TensorFlow compiles it once, for all trainings
+    fed = speed.feeds(model, train, train.for_evaluation())  # once: TensorFlow keeps whatever it was fed
     labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
     chosen = np.random.RandomState(run.seed).random_sample((TRAININGS, len(labels))) < SHARE
     right = [] if run.given.fresh or not kept.exists() else list(
         np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
     while len(right) < TRAININGS:
-        right.append(right_answers(model, train.inputs, labels, chosen[len(right)], len(right)))
+        right.append(right_answers(model, train, fed, np.flatnonzero(chosen[len(right)]), len(right)))
         with record.replacing(kept) as part:
             np.savez(part, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
