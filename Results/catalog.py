@@ -243,8 +243,8 @@ def with_true_labels():
     rows = {}
     for row in published():
         run = run_of(row)
-        random = run["settings"].get("label_noise") or row in RADEMACHER
-        if "val_accuracy" in run.get("history", {}) and not random and "seed" not in row.options:
+        other = run["settings"].get("label_noise") or row in RADEMACHER + BEYOND or "seed" in row.options
+        if "val_accuracy" in run.get("history", {}) and not other:
             rows.setdefault(row.part or row.data, []).append(row)
     return rows
 
