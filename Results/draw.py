@@ -150,15 +150,15 @@ def paper(row):
     return [value + more for value, more in zip(catalog.paper_of(row), top_5, strict=False)]
 
 
-def accuracy(row, split, digits=2):
+def accuracy(row, split):
     """A row's accuracy in %, as a cell: over its seeds, where there are several, the mean, the standard deviation and
     how many there are; where there is one, the top-5 accuracy follows in brackets."""
     values, run = catalog.accuracies(row, split), catalog.run_of(row)
     if not len(values):
         return "-"
-    spread = f" ± {values.std(ddof=1):.{digits}f} ({len(values)})" if len(values) > 1 else ""
+    spread = f" ± {values.std(ddof=1):.2f} ({len(values)})" if len(values) > 1 else ""
     top_5 = f" ({100 * run[split + '_top_5']:.2f})" if split + "_top_5" in run else ""
-    return f"**{values.mean():.{digits}f}**{spread}{top_5}"
+    return f"**{values.mean():.2f}**{spread}{top_5}"
 
 
 def prediction(row, split):
@@ -203,13 +203,12 @@ def finding():
     for network, pair in catalog.PAIRS.items():
         if not all(map(catalog.file_of, pair)):
             continue
-        true, random = map(catalog.run_of, pair)
-        values = [f"**{catalog.accuracies(row, split).mean():.1f}**"
-                  + (f" ({run[f'paper_{split}']:.1f})" if "paper_train" in run else "")
-                  for row, run, split in zip((pair[0], *2 * [pair[1]]), (true, random, random),
-                                             ("test", "train", "test"), strict=True)]
+        runs = list(map(catalog.run_of, pair))
+        values = [f"**{catalog.accuracies(pair[k], split).mean():.1f}**"
+                  + (f" ({runs[k][f'paper_{split}']:.1f})" if "paper_train" in runs[k] else "")
+                  for k, split in ((0, "test"), (1, "train"), (1, "test"))]
         script = pair[1].script
-        lines.append(f"| {network} | {' | '.join(values)} | {random['seconds'] / 60:.0f} "
+        lines.append(f"| {network} | {' | '.join(values)} | {runs[1]['seconds'] / 60:.0f} "
                      f"| [{PurePosixPath(script).name}]({quote(script)}) |")
     return "\n".join(lines)
 

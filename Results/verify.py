@@ -89,9 +89,8 @@ def data_sets(options):
 
 def drawn(labels, examples, probability, seed, classes):
     """The labels to fit, as `label_noise.corrupt_labels` documents them, example by example."""
-    fitted = np.array(labels)
+    fitted, key = np.array(labels), seed.to_bytes(8, "little")
     for number, example in enumerate(examples):
-        key = seed.to_bytes(8, "little")
         chance, label = struct.unpack("<QQ", hashlib.blake2b(example.tobytes(), digest_size=16, key=key).digest())
         if chance < probability * 2**64:
             fitted[number] = label % classes
@@ -145,11 +144,9 @@ def solved(options):
         x, new = (standardized(part[:, 2:30, 2:30]).reshape(len(part), -1).astype(float)
                   for part in (images[:count], test_images))
         run = run_script("MLP1/cifar10_gaussian_kernel.py", folder, options, "--limit", str(count))
+        squares, scale = (x**2).sum(axis=1), -0.5 / run["width"]**2
+        k, test_k = (np.exp(scale * ((part**2).sum(axis=1)[:, None] + squares - 2 * part @ x.T)) for part in (x, new))
         for name, fitted in ("", true[:count]), ("random_", drawn(true[:count], images[:count], 1, 0, 10)):
-            squares = [(part**2).sum(axis=1) for part in (new, x)]
-            scale = -0.5 / run["width"]**2
-            k, test_k = (np.exp(scale * (of[:, None] + squares[1] - 2 * part @ x.T))
-                         for of, part in ((squares[1], x), (squares[0], new)))
             found = np.mean((test_k @ np.linalg.solve(k, np.eye(10)[fitted])).argmax(axis=1) == test_labels)
             yield abs(found - run[f"{name}test_accuracy"]) <= 10 * TOLERANCE, (
                 f"Gaussian kernel, {count:,} images, {name or 'true '}labels: {found:.2%} test")
@@ -223,13 +220,12 @@ def accuracies(path, folder):
         elif on_images:
             inputs = standardized(transform(examples[:, 2:30, 2:30], seed)) if transform else central(folder)[number]
         else:
-            every_word = np.sort(np.concatenate(splits[0][0]))
-            key = seed.to_bytes(8, "little")
-            randoms = (np.random.RandomState(int.from_bytes(hashlib.blake2b(
-                review.tobytes(), digest_size=4, key=key).digest(), "little")) for review in examples)
-            words = [transform(*each, every_word) for each in zip(examples, randoms, strict=True)] if (
-                transform) else examples
-            inputs = keras.utils.pad_sequences([np.r_[1, np.where(review < 9997, review + 3, 2)] for review in words],
+            if transform:
+                every_word, key = np.sort(np.concatenate(splits[0][0])), seed.to_bytes(8, "little")
+                randoms = (np.random.RandomState(int.from_bytes(hashlib.blake2b(
+                    review.tobytes(), digest_size=4, key=key).digest(), "little")) for review in examples)
+                examples = [transform(*each, every_word) for each in zip(examples, randoms, strict=True)]
+            inputs = keras.utils.pad_sequences([np.r_[1, np.where(words < 9997, words + 3, 2)] for words in examples],
                                                200)
         outputs = model.predict(inputs, batch_size=500, verbose=0)
         # Theorem 1's network has one output, which rounded is the label.
