@@ -31,7 +31,7 @@ def right_answers(model, train, fed, rows, seed):
         variable.assign(keras.ops.zeros_like(variable))
     mix = keras.callbacks.LambdaCallback(lambda epoch, logs: setattr(
         train, "order", np.random.RandomState([seed, epoch]).permutation(rows)))
-    model.fit(fed[0], epochs=EPOCHS, steps_per_epoch=len(rows) // BATCH_SIZE, callbacks=[mix], verbose=0, shuffle=False)
+    model.fit(fed[0], epochs=EPOCHS, callbacks=[mix], verbose=0, shuffle=False)
     return model.predict(fed[1], verbose=0).argmax(axis=1) == train.labels
 
 
@@ -65,12 +65,13 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
+    labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
+    chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
+    train.order = np.flatnonzero(chosen[0])  # the feed is of as many
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, int(SHARE * len(train) * EPOCHS))
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     fed = speed.feeds(model, train, train.for_evaluation())  # once: TensorFlow keeps whatever it was fed
-    labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
-    chosen = np.random.RandomState(run.seed).random_sample((TRAININGS, len(labels))) < SHARE
     right = [] if run.given.fresh or not kept.exists() else list(
         np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
     while len(right) < TRAININGS:
@@ -80,9 +81,8 @@ if __name__ == "__main__":
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
     results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}
-    if train.mislabeled is not None:
-        results["image"]["mislabeled"] = train.mislabeled
-        results["area"] = area_under_curve(scores, train.mislabeled)
+    if (wrong := train.mislabeled) is not None:
+        results["image"]["mislabeled"], results["area"] = wrong, area_under_curve(scores, wrong)
     ranked = [np.flatnonzero(labels == label)[np.argsort(scores[labels == label])] for label in range(10)]
     results["shown"] = {"most": train.images[np.concatenate([rows[:-SHOWN - 1:-1] for rows in ranked])],
                         "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}

@@ -56,7 +56,7 @@ class Batches(keras.utils.PyDataset):
     `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
     the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` they keep their order.
     With `random_crop` the subclass's crop(random), of a RandomState, gives the inputs of an epoch.  `shown` are those
-    of this epoch, `order` is their order.
+    of this epoch, `order` is their order, of fewer rows where a script trains on some examples only.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
@@ -89,7 +89,7 @@ class Batches(keras.utils.PyDataset):
         return hashlib.blake2b(self.labels.tobytes() + self.inputs[:100].tobytes(), digest_size=8).hexdigest()
 
     def __len__(self):
-        return -(-len(self.labels) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size:(index + 1) * self.batch_size]

@@ -40,7 +40,8 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
 
     def told():
         monkeypatch.setattr(sys, "argv", [str(PATH), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",
-                                          "--epochs", "2", "--label-noise", "0.2", "--out", str(tmp_path)])
+                                          "--epochs", "30", "--learning-rate", "0.1", "--label-noise", "0.2",
+                                          "--out", str(tmp_path)])
         runpy.run_path(str(PATH), run_name="__main__")
         path, = tmp_path.glob("*.run.h5")
         return record.read(path), capsys.readouterr().out
@@ -49,6 +50,8 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     whole, said = told()
     assert "Training 1 of 4" in said and not list(tmp_path.glob(".*.npz"))
     assert whole["image"]["memorization"].shape == whole["image"]["mislabeled"].shape == (300,)
+    wrong = whole["image"]["mislabeled"]
+    assert whole["image"]["memorization"][wrong].mean() > 0.4 and whole["area"] > 0.8, "trained on the chosen images"
     assert whole["shown"]["most"].shape == whole["shown"]["least"].shape == (60, 32, 32, 3)
     shutil.copy(kept, tmp_path / f".{next(tmp_path.glob('*.run.h5')).name.removesuffix('.run.h5')}.trainings.npz")
     resumed, said = told()
