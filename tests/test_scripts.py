@@ -67,7 +67,7 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
     assert told["settings"].get("transform") == next((name for name in TRANSFORMS if script.stem.endswith(name)), None)
     assert "synthetic" in told["title"] and told["settings"]["random_crop"] == ("rand_crop" in script.stem)
     assert told["settings"]["label_noise"] == (1 if re.search("_rand(_labels.*|_wd)?$", script.stem) else 0)
-    assert ("weight_decay" in told["settings"]) == ("_wd" in script.stem)
+    assert bool(told["settings"].get("weight_decay")) == ("_wd" in script.stem)
 
 
 def test_help_shows_what_the_script_is_and_its_own_defaults():
@@ -181,6 +181,23 @@ convolution.kernel.assign(convolution.kernel - keras.ops.mean(convolution.kernel
     add_keyword(*calls_of(tree, "Dense"), "kernel_initializer", "'zeros'")
 
 
+def other_start(tree):
+    """From the weights of a model beside the script, with the regularizers of its folder, all of them off."""
+    weight_decay(tree)
+    crops = bool(calls_of(tree, "LocalResponseNormalization"))
+    start = "imdb_lstm_rand_labels.h5" if calls_of(tree, "LSTM") else "cifar10_alexnet_rand_labels.h5" if crops else \
+        f"cifar10_keras_mlp{'3' * (len(calls_of(tree, 'Dense')) == 4)}_rand.h5"
+    tree.body[-1:] = ast.parse(f"WEIGHT_DECAY = 0.0\nSTART = {start!r}\nfrom pathlib import Path").body
+    if crops:
+        tree.body += ast.parse("RANDOM_CROP = False").body
+        add_keyword(*calls_of(tree, "load"), "random_crop", "RANDOM_CROP")
+    replace(tree, "model = build_model()", """
+model = build_model()
+with data.reading(START, "Put a model of this network beside the script, or name one with --start", ""):
+    model.set_weights(keras.models.load_model(Path(__file__).parent / START, compile=False).get_weights())""")
+    add_from_common(tree, "data")
+
+
 def transform(tree, name, script):
     """The one function that is handed over as transform=, and what it alone needs.  Its own tests say what it does."""
     add_keyword(*calls_of(tree, "load"), "transform", name)
@@ -222,7 +239,7 @@ VARIANTS = {"": [], "rand": [random_labels], "rand_labels": [random_labels], "wd
             "rand_labels_augmentation": [random_labels, augmentation], "no_bn": [no_batch_norm],
             "no_bn_wd": [no_batch_norm, weight_decay],
             "no_bn_rand_labels": [no_batch_norm, random_labels, filters_of_mean_zero],
-            "rademacher": [coins], **{name: [] for name in TRANSFORMS}}
+            "rademacher": [coins], "from_random_labels": [other_start], **{name: [] for name in TRANSFORMS}}
 # Mini Inception's variants that have a schedule of their own: EPOCHS, LEARNING_RATE, LEARNING_RATE_DECAY
 SCHEDULES = {"rand_crop": (30, 0.1, 0.91), "wd_rand_crop": (40, 0.1, 0.91), "no_bn_wd": (40, 0.1, 0.92),
              "rand_labels": (30, 0.01, 0.95), "rand_labels_wd": (30, 0.01, 0.95),

@@ -1,0 +1,48 @@
+"""LSTM on IMDB, begun from random labels.
+
+The plain script, but for its start: the weights of the model beside it that has memorized random labels.  The true
+labels are fitted as well from there.  Is that minimum a worse one, and do regularizers lead away from it (Liu et al.,
+2020, "Bad global minima exist and SGD can reach them")?  Try --weight-decay 1e-5.
+"""
+
+from pathlib import Path
+
+import imdb
+from common import data, experiment
+
+import keras
+from keras import layers
+
+EPOCHS = 15                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.001       # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+WEIGHT_DECAY = 0.0          # L2 penalty on every kernel
+START = "imdb_lstm_rand_labels.h5"  # the model, beside this script, whose weights the training begins with
+
+
+def build_model():
+    """Maps word numbers, (batch, 200), to logits, (batch, 2); 1,411,842 parameters."""
+    l2 = keras.regularizers.L2(WEIGHT_DECAY)
+    return keras.Sequential([
+        keras.Input((imdb.LENGTH,), dtype="int32"),
+        layers.Embedding(imdb.VOCABULARY, 128, embeddings_regularizer=l2),
+        layers.LSTM(128, kernel_regularizer=l2, recurrent_regularizer=l2),
+        layers.Dense(imdb.CLASSES, kernel_regularizer=l2),
+    ])
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals(), dataset="imdb")
+    train, test = imdb.load(run, BATCH_SIZE)
+    model = build_model()
+    with data.reading(START, "Put a model of this network beside the script, or name one with --start", ""):
+        model.set_weights(keras.models.load_model(Path(__file__).parent / START, compile=False).get_weights())
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])
+    run.save(model)
