@@ -16,6 +16,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+UNITS = 512                 # of the hidden layer
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel
 START = "cifar10_keras_mlp_rand.h5"  # the model, beside this script, whose weights the training begins with
 
@@ -26,7 +27,7 @@ def build_model():
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
-        layers.Dense(512, activation="relu", kernel_regularizer=l2),
+        layers.Dense(UNITS, activation="relu", kernel_regularizer=l2),
         layers.Dense(10, dtype="float32", kernel_regularizer=l2),
     ])
 

@@ -18,6 +18,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+UNITS = 512                 # of the hidden layer
 
 
 def build_model():
@@ -25,7 +26,7 @@ def build_model():
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
-        layers.Dense(512, activation="relu"),
+        layers.Dense(UNITS, activation="relu"),
         layers.Dense(2, dtype="float32"),
     ])
 

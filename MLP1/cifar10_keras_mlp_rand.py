@@ -16,6 +16,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+UNITS = 512                 # of the hidden layer
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 
 
@@ -24,7 +25,7 @@ def build_model():
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
-        layers.Dense(512, activation="relu"),
+        layers.Dense(UNITS, activation="relu"),
         layers.Dense(10, dtype="float32"),
     ])
 

@@ -13,6 +13,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+UNITS = 512                 # of the hidden layer
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
 
@@ -23,7 +24,7 @@ def build_model():
     return keras.Sequential([
         keras.Input((28, 28, 3)),
         layers.Flatten(),
-        layers.Dense(512, activation="relu", kernel_regularizer=l2),
+        layers.Dense(UNITS, activation="relu", kernel_regularizer=l2),
         layers.Dense(10, dtype="float32", kernel_regularizer=l2),
     ])
 

@@ -76,6 +76,7 @@ NETWORKS = {"Mini Inception": ("Mini Inception/cifar10_tf_inception", "Inception
 # What a script's name adds to its network's, and what that is called
 VARIANTS = {"": "", "_wd": "weight decay", "_rand_crop": "random crop", "_wd_rand_crop": "random crop, weight decay",
             "_dropout": "dropout", "_no_bn": "without batch norm", "_no_bn_wd": "without batch norm, weight decay",
+            "_from_random_labels": "begun from random labels",
             "_rand": "random labels", "_rand_labels": "random labels",
             "_no_bn_rand_labels": "without batch norm, random labels", "_rand_wd": "random labels, weight decay",
             "_rand_labels_wd": "random labels, weight decay", "_rand_labels_rand_crop": "random labels, random crop",
@@ -144,13 +145,44 @@ MEMORIZED_NOISY = MEMORIZED._replace(variant="label noise 0.1", options={"label-
                                      picture="cifar10_memorized_label_noise")
 LARGE_BATCH = row("MLP 1x512", variant="batches of 1,024", options={"batch-size": 1024},
                   picture="MLP1_Cifar10_batch_1024")
-BEYOND = [DOUBLE_DESCENT, MEMORIZED, MEMORIZED_NOISY, LARGE_BATCH]
+PRETRAINED = Row("Pretraining on random labels", "", "MLP1/cifar10_pretrained_on_random_labels.py",
+                 "cifar10_pretrained_on_random_labels", draws=True)
+BOUNDS = [Row("Random labels as a certificate", network, script, PurePosixPath(script).stem, data, draws=True)
+          for network, script, data in (("MLP 1x512", "MLP1/cifar10_random_labels_bound.py", "CIFAR-10"),
+                                        ("LSTM", "LSTM/imdb_random_labels_bound.py", "IMDB"))]
+
+
+def _from_random_labels(network, regularizers, **options):
+    """The row of a network's run that begins with the weights that fit random labels, and that with regularizers."""
+    begun = row(network, "_from_random_labels")
+    return begun, begun._replace(
+        variant=f"{begun.variant}, {regularizers}", picture=begun.picture + "_regularized",
+        options={name.replace("_", "-"): value for name, value in options.items()})
+
+
+# Network: a run from a start of its own and one with regularizers, and the two begun from random labels
+STARTS = {"MLP 1x512": (row("MLP 1x512"), row("MLP 1x512", "_wd"),
+                        *_from_random_labels("MLP 1x512", "weight decay", weight_decay=5e-4)),
+          "MLP 3x512": (row("MLP 3x512"), row("MLP 3x512", "_wd"),
+                        *_from_random_labels("MLP 3x512", "weight decay", weight_decay=5e-4)),
+          "Mini Alexnet": (row("Mini Alexnet"), row("Mini Alexnet", "_wd_rand_crop"),
+                           *_from_random_labels("Mini Alexnet", "random crop, weight decay", weight_decay=5e-4,
+                                                random_crop=True)),
+          "LSTM": (row("LSTM"), row("LSTM", "_wd"), *_from_random_labels("LSTM", "weight decay", weight_decay=1e-5))}
+FROM_RANDOM_LABELS = [row for rows in STARTS.values() for row in rows[2:]]
+
+# MLP 1x512 with fewer units and more, a fifth of the labels redrawn: the number of units to the row
+WIDTHS = {2**k: row("MLP 1x512", "_rand", variant=f"{2**k:,} units, label noise 0.2", picture="",
+                    options={"units": 2**k, "label-noise": 0.2}) for k in range(13)}
+WIDTHS[512] = WIDTHS[512]._replace(variant="label noise 0.2", options={"label-noise": 0.2})
+
+BEYOND = [DOUBLE_DESCENT, *FROM_RANDOM_LABELS, PRETRAINED, MEMORIZED, MEMORIZED_NOISY, *BOUNDS, LARGE_BATCH]
 
 SENSELESS_TEXT = _rows("LSTM", "_shuffled_words", "_random_words")
 IMDB = _rows("LSTM", "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels") + SENSELESS_TEXT
 
 SENSELESS = RANDOMNESS + SENSELESS_TEXT  # images and texts that make no sense, or less
-TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB  # each by its script as it stands
+TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB + FROM_RANDOM_LABELS + list(WIDTHS.values())
 
 # Trained on few and small images, and kept without their weights, which are 87 MB a file.  The paper's figures are for
 # all of ImageNet (Table 2).
@@ -234,8 +266,8 @@ def shown():
 
 
 def published():
-    """The rows of all runs that are here, each once: the tables', those of Figure 1 (b) and (c), other seeds'."""
-    return _once(sum(TABLES.values(), []) + swept() + [other for row in TRAINED for other in seeds(row)[1:]])
+    """The rows of all runs that are here, each once: the tables', those of the sweeps, other seeds'."""
+    return _once(sum(TABLES.values(), []) + swept() + [other for row in TRAINED for other in seeds(row)])
 
 
 def with_true_labels():
@@ -251,7 +283,7 @@ def with_true_labels():
 
 def _once(rows):
     first = {row.name: row for row in reversed(rows)}
-    return [row for row in rows if first[row.name] is row and file_of(row)]
+    return [first.pop(row.name) for row in rows if row.name in first and file_of(first[row.name])]
 
 
 def script_of(row):

@@ -26,7 +26,7 @@ from histories import best_epoch, early_stopping, gain
 
 import matplotlib.style
 
-sys.path.append(str(catalog.SCRIPTS / "MLP1"))  # what the scripts there import lies beside them
+sys.path += [str(catalog.SCRIPTS / folder) for folder in ("MLP1", "LSTM")]  # what the scripts there import
 
 # What the gallery shows of the paper's figures: picture, and what is seen there.
 FIGURES = {"True_and_random_labels": "The finding: the same networks, true and random labels",
@@ -47,8 +47,13 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over the product of spectral norms: smaller with random labels, but in Mini Inception",
          "cifar10_double_descent": "Double descent: the error peaks with as many features as images, then falls again",
+         "Widths": "More units than it takes to fit all labels, wrong ones too, and what that does to the test error",
+         "From_random_labels": "True labels fitted from weights that fit random ones: a worse minimum?",
+         "cifar10_pretrained_on_random_labels": "Pretrained on random labels of other images",
          "cifar10_memorized_label_noise": "Memorized images: wrong labels come out on top",
-         "cifar10_memorized": "The most and the least memorized images of each class"}
+         "cifar10_memorized": "The most and the least memorized images of each class",
+         "cifar10_random_labels_bound": "Random labels as a certificate: a bound on the test error, while it holds",
+         "imdb_random_labels_bound": "The same for text"}
 SPLITS = "train", "test"
 SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less

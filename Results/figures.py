@@ -275,7 +275,52 @@ def normalized_margins(path):
     plot.save(figure, path)
 
 
+def from_random_labels(path):
+    """Draws test accuracy on the way to fitted true labels, from a fresh start and from random labels'."""
+    if not any(map(catalog.file_of, catalog.FROM_RANDOM_LABELS)):
+        return
+    figure, panels = plot.subplots(1, len(catalog.STARTS), figsize=(13, 4.4))
+    styles = [(color, line) for color in ("C0", "C3") for line in ("-", "--")]
+    for axes, (network, rows) in zip(panels, catalog.STARTS.items(), strict=True):
+        for row, (color, line) in zip(rows, styles, strict=True):
+            runs = [100 * catalog.run_of(seed)["history"]["val_accuracy"] for seed in catalog.seeds(row)]
+            if runs:
+                values = np.array(list(zip(*runs, strict=False)))  # as long as all seeds were trained
+                epochs = range(1, len(values) + 1)
+                axes.plot(epochs, values.mean(axis=1), color=color, linestyle=line)
+                axes.fill_between(epochs, values.min(axis=1), values.max(axis=1), color=color, alpha=0.25, linewidth=0)
+        axes.set(xlabel="epoch", title=network)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("test accuracy in %")
+    figure.suptitle("True labels, fitted from a fresh start and from weights that fit random labels", fontsize=14)
+    starts = [f"{start}, {kind}" for start in ("fresh start", "begun from random labels")
+              for kind in ("no regularizer", "regularized")]
+    figure.legend([Line2D([], [], color=color, linestyle=line) for color, line in styles], starts,
+                  loc="outside lower center", ncols=4)
+    plot.save(figure, path)
+
+
+def widths(path):
+    """Draws training and test error of MLP 1x512 with fewer units and more, with label noise."""
+    rows = {units: row for units, row in catalog.WIDTHS.items() if catalog.file_of(row)}
+    if len(rows) < 3:
+        return
+    figure, axes = plot.subplots(figsize=(7, 4.2))
+    for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
+        axes.plot(rows.keys(), [100 * (1 - catalog.run_of(row)[f"{split}_accuracy"]) for row in rows.values()], color,
+                  marker="o", label=f"{split} error")
+    axes.set(xlabel="units of the hidden layer", ylabel="error in %", ylim=(0, 100))
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_title("One hidden layer, a fifth of the labels redrawn", fontsize=14)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    plot.save(figure, path)
+
+
 # By the name of the picture
 ALL = {"True_and_random_labels": contrast, "Table_1": table_1, "Figure_1a": figure_1a, "Figure_1a_text": figure_1a_text,
        "Figure_1b": figure_1b, "Figure_1c": figure_1c, "Figure_2b": figure_2b, "Early_stopping": stopped_early,
-       "Learned_first": learned_first, "Measures": measures_of_pairs, "Margins": normalized_margins}
+       "Learned_first": learned_first, "Measures": measures_of_pairs, "Margins": normalized_margins,
+       "From_random_labels": from_random_labels, "Widths": widths}

@@ -178,10 +178,10 @@ class Run:
             for signum, handler in handlers.items():
                 signal.signal(signum, handler)
 
-    def save(self, model):
+    def save(self, model, draw=None):
         """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples.
 
-        Writes the .h5 and the picture; returns the results as the .h5 has them, train_accuracy among them.
+        Writes the .h5 and the picture, by `draw` as `write` does; returns the .h5's results, train_accuracy among them.
         """
         say("Evaluating the final weights on all examples")
         for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
@@ -203,7 +203,7 @@ class Run:
             keras.distribution.set_distribution(None)
             weights, model = model.get_weights(), keras.models.clone_model(model)
             model.set_weights(weights)
-        self.write(results, None, model)
+        self.write(results, draw, model)
         self.checkpoint.unlink(missing_ok=True)
         return results
 

@@ -1,0 +1,84 @@
+"""Pretraining on random labels on CIFAR-10.
+
+MLP 1x512 memorizes random labels of the first half of the training images, and is then trained on the true labels of
+the second half, which it has not seen.  There is nothing to learn from random labels but the images: does that help?
+Maennel et al., 2020, "What do neural networks learn when trained with random labels?", say that it makes the second
+training faster, since the first layer takes on the images' principal directions.
+"""
+
+import time
+
+from cifar10_keras_mlp import build_model
+from common import cifar10, experiment, label_noise, plot, say, speed
+
+import keras
+import numpy as np
+
+SEEDS = 3             # networks, each with weights and an order of its own
+EPOCHS_BEFORE = 60    # passes over the half with random labels
+EPOCHS = 30           # passes over the half with true labels
+BATCH_SIZE = 64       # examples in a step
+LEARNING_RATE = 0.01  # of both trainings, from first to last
+FITTED = 0.9          # training accuracy; how soon it is reached is compared
+
+
+def fit(model, train, fed, tested, rows, epochs, seed):
+    """Trains on some rows of the examples, the optimizer begun anew; returns Keras' history."""
+    for momentum in model.optimizer.momentums:
+        momentum.assign(keras.ops.zeros_like(momentum))
+    mix = keras.callbacks.LambdaCallback(lambda epoch, logs: setattr(
+        train, "order", np.random.RandomState([seed, epoch]).permutation(rows)))
+    return model.fit(fed, validation_data=tested, epochs=epochs, callbacks=[mix], verbose=0, shuffle=False).history
+
+
+def epochs_to(accuracies, fitted=FITTED):
+    """After how many epochs each row of accuracies, (seeds, epochs), first reaches a value; inf where it does not."""
+    reached = np.asarray(accuracies) >= fitted
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, np.inf)
+
+
+def draw(run, path):
+    """Draws accuracy over the epochs on the true labels, mean and range of the seeds, from a fresh start and not."""
+    figure, axes = plot.subplots(1, 2)
+    for side, name, title in zip(axes, ("accuracy", "val_accuracy"), ("train", "test"), strict=True):
+        for start, color in ("fresh", "C0"), ("pretrained", "C3"):
+            values = 100 * run[start][name]
+            epochs = np.arange(1, values.shape[1] + 1)
+            side.plot(epochs, values.mean(axis=0), color=color, label={"fresh": "from a fresh start"}.get(
+                start, "pretrained on random labels of other images"))
+            side.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.3, linewidth=0)
+        side.set(xlabel="epoch on true labels", ylabel=f"{title} accuracy in %")
+        side.grid(alpha=0.3)
+        side.legend(fontsize=10)
+    soon = [epochs_to(run[start]["accuracy"]).mean() for start in ("fresh", "pretrained")]
+    plot.heading(figure, run["title"], f"{100 * FITTED:g} % fitted after {soon[0]:.1f} epochs from a fresh start, "
+                 f"{soon[1]:.1f} pretrained; mean of {len(run['fresh']['accuracy'])} seeds")
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run, BATCH_SIZE)
+    first, second = np.array_split(np.arange(len(train.labels)), 2)
+    train.labels[first] = label_noise.corrupt_labels(train.labels[first], train.images[first], 1, run.seed)
+    train.order = first  # the feed is of as many
+    model = build_model()
+    model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    fed, tested = speed.feeds(model, train, test)
+    began, histories, memorized = time.perf_counter(), {"fresh": [], "pretrained": []}, []
+    for seed in range(run.seed, run.seed + SEEDS):
+        keras.utils.set_random_seed(seed)
+        start = build_model().get_weights()
+        for name, history in histories.items():
+            model.set_weights(start)
+            if name == "pretrained":
+                memorized += fit(model, train, fed, None, first, EPOCHS_BEFORE, seed)["accuracy"][-1:]
+                say(f"Seed {seed}: {memorized[-1]:.2%} of the random labels are memorized")
+            history.append(fit(model, train, fed, tested, second, EPOCHS, seed))
+            say(f"Seed {seed}, {name}: train {history[-1]['accuracy'][-1]:.2%}, "
+                f"test {history[-1]['val_accuracy'][-1]:.2%}, {time.perf_counter() - began:.0f} s")
+    run.write({name: {key: np.array([one[key] for one in history]) for key in history[0]}
+               for name, history in histories.items()}
+              | {"memorized": np.array(memorized), "seconds": time.perf_counter() - began}, draw)

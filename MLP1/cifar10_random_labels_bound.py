@@ -1,0 +1,79 @@
+"""Random labels as a certificate on CIFAR-10.
+
+A fifth of the training images get random labels.  As long as MLP 1x512 fits the true labels and not yet the random
+ones, it must have learned something: that bounds its test error, and no test image is needed (RATT: Garg et al., 2021,
+"Leveraging Unlabeled Data to Guarantee Generalization").  Once the random labels are memorized, the bound says nothing.
+"""
+
+import math
+
+from cifar10_keras_mlp import build_model
+from common import cifar10, experiment, label_noise, plot, speed
+
+import keras
+import numpy as np
+
+EPOCHS = 60                 # passes over the training set
+BATCH_SIZE = 64             # examples in a step
+LEARNING_RATE = 0.01        # of the first epoch
+LEARNING_RATE_DECAY = 0.95  # factor after every epoch
+RANDOM = 0.2                # probability that a training label is redrawn from all classes
+DELTA = 0.1                 # probability that the bound is wrong
+
+
+def bound(error_true, error_random, true, random, classes=cifar10.CLASSES, delta=DELTA):
+    """The bound on the test error, from the errors on so many examples with true labels and with random ones.
+
+    Source: Garg et al., 2021, theorem 3, under their assumption 1: wrong labels are fitted at least as well on the
+    images that the network was trained on as they would be on new ones.
+    """
+    chance = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
+    return error_true + classes - 1 - classes * error_random + chance * math.sqrt(math.log(4 / delta) / (2 * random))
+
+
+class Bound(keras.callbacks.Callback):
+    """Adds to what an epoch's end reports the errors on the two kinds of training examples, and the bound."""
+
+    def __init__(self, train, random):
+        super().__init__()
+        self.examples, self.labels, self.random = speed.feed(train.for_evaluation()), train.labels, random
+
+    def on_epoch_end(self, epoch, logs=None):
+        wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.labels
+        errors = {"error_true": wrong[~self.random].mean(), "error_random": wrong[self.random].mean()}
+        logs |= errors | {"bound": bound(**errors, true=(~self.random).sum(), random=self.random.sum())}
+
+
+def draw(run, path):
+    """Draws the errors and the bound over the epochs."""
+    figure, axes = plot.subplots()
+    history, test = run["history"], 1 - np.array(run["history"]["val_accuracy"])
+    for values, label, style in ((history["bound"], f"bound on the test error, wrong once in {1 / DELTA:g}", "C3-"),
+                                 (test, "test error", "C1-"),
+                                 (history["error_random"], "error on random labels", "C4--"),
+                                 (history["error_true"], "error on true labels", "C0--")):
+        axes.plot(np.arange(1, len(test) + 1), 100 * np.array(values), style, label=label)
+    axes.set(xlabel="epoch", ylabel="error in %", ylim=(0, 130))
+    axes.axhline(100, color="gray", linewidth=0.8)  # above it the bound says nothing
+    axes.grid(alpha=0.3)
+    axes.legend(loc="right")
+    best = np.argmin(history["bound"])
+    plot.heading(figure, run["title"], f"lowest bound {100 * history['bound'][best]:.1f} %, after epoch {best + 1}, "
+                 f"where the test error is {100 * test[best]:.1f} %")
+    plot.save(figure, path)
+
+
+if __name__ == "__main__":
+    run = experiment.start(globals())
+    train, test = cifar10.load(run, BATCH_SIZE)
+    random = np.random.RandomState(run.seed).random_sample(len(train.labels)) < RANDOM
+    train.labels[random] = label_noise.corrupt_labels(train.labels[random], train.images[random], 1, run.seed)
+    model = build_model()
+    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
+    model.compile(
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    run.fit(model, train, test, EPOCHS, callbacks=[Bound(train, random)])
+    run.save(model, draw)

@@ -1,0 +1,95 @@
+"""What begins with random labels: another start, pretraining, a certificate."""
+
+import math
+import shutil
+
+from common import record
+from importing import imported
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, one_sentence
+
+START = ROOT / "MLP1" / "cifar10_keras_mlp_from_random_labels.py"
+PRETRAINED = ROOT / "MLP1" / "cifar10_pretrained_on_random_labels.py"
+BOUNDS = [(ROOT / folder / name, classes) for folder, name, classes in (
+    ("MLP1", "cifar10_random_labels_bound.py", 10), ("LSTM", "imdb_random_labels_bound.py", 2))]
+SMALL = "--dataset", "synthetic", "--limit", 200
+
+
+def test_the_training_begins_with_the_weights_of_the_start(tmp_path, forks):
+    process = forks.run(START, *SMALL, "--epochs", 1, "--learning-rate", 1e-12, "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    model, start = (keras.models.load_model(path, compile=False) for path in (
+        *tmp_path.glob("*.h5"), START.with_name("cifar10_keras_mlp_rand.h5")))
+    for ours, theirs in zip(model.get_weights(), start.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", ["nothing.h5", "cifar10_theorem_1.h5"])
+def test_a_start_that_is_missing_or_of_another_network_is_said_in_a_sentence(start, tmp_path, forks):
+    said = one_sentence(forks.run(START, *SMALL, "--epochs", 1, "--start", start, "--out", tmp_path))
+    assert start in said and "--start" in said and not list(tmp_path.iterdir())
+
+
+def test_regularizers_are_those_of_the_command_line(tmp_path, forks):
+    script = ROOT / "Mini Alexnet" / "cifar10_alexnet_from_random_labels.py"
+    process = forks.run(script, "--dataset", "synthetic", "--limit", 20, "--epochs", 1, "--weight-decay", 0.01,
+                        "--random-crop", "true", "--no-weights", "--out", tmp_path)
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    assert path.name.endswith("--weight-decay-0.01--random-crop-True.run.h5")
+    run = record.read(path)
+    assert run["settings"]["random_crop"] is True
+    assert run["train_loss"] > 0.01 * 10, "the penalty is a part of the loss"
+
+
+def test_pretraining_memorizes_the_first_half_and_the_second_is_trained_on_from_both_starts(tmp_path, forks):
+    process = forks.run(PRETRAINED, *SMALL, "--seeds", 2, "--epochs-before", 60, "--epochs", 8, "--out", tmp_path,
+                        picture=True)
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    run = record.read(path)
+    assert (run["memorized"] > 0.9).all() and len(run["memorized"]) == 2
+    for start in "fresh", "pretrained":
+        assert run[start]["accuracy"].shape == run[start]["val_accuracy"].shape == (2, 8)
+        assert (run[start]["val_accuracy"][:, -1] > 0.3).all(), "of ten classes"
+    assert (run["fresh"]["loss"][:, 0] != run["pretrained"]["loss"][:, 0]).all()
+
+
+def test_epochs_to_an_accuracy():
+    script = imported(PRETRAINED)
+    assert script.epochs_to([[0.1, 0.9, 0.8], [0.95, 1, 1], [0, 0, 0]], 0.9).tolist() == [2, 1, math.inf]
+
+
+@pytest.mark.parametrize("path, classes", BOUNDS)
+def test_the_bound_is_the_test_error_where_the_fit_of_random_labels_tells_all(path, classes):
+    """With examples without end, what was learned alone decides: a network that is right on a share of all images, and
+    else answers any other class, is right on 1 / classes of random labels, whatever the share."""
+    bound = imported(path).bound
+    for share in 0, 0.3, 1:
+        assert math.isclose(bound(1 - share, 1 - 1 / classes, 1e16, 1e16), 1 - share, abs_tol=1e-6)
+    memorized = bound(0, 0, 40_000, 10_000)
+    assert memorized > 1 and memorized == bound(0, 0, 40_000, 10_000, delta=0.1)
+    assert bound(0, 0, 40_000, 10_000, delta=0.01) > memorized > bound(0, 0.1, 40_000, 10_000)
+
+
+@pytest.mark.parametrize("path, classes", BOUNDS)
+def test_the_errors_are_those_of_the_model_on_each_kind(path, classes, tmp_path, forks):
+    copy = tmp_path / path.name
+    text = path.read_text(encoding="utf-8")
+    copy.write_text(text.replace("    run.save(model, draw)", """
+    run.save(model, draw)
+    wrong = model.predict(train.inputs, verbose=0).argmax(axis=1) != train.labels
+    print("recomputed", wrong[~random].mean(), wrong[random].mean(), random.mean())"""), encoding="utf-8")
+    for name in "imdb.py", "imdb_lstm.py", "cifar10_keras_mlp.py":
+        if (path.parent / name).exists():
+            shutil.copy(path.parent / name, tmp_path)
+    process = forks.run(copy, *SMALL, "--epochs", 2, "--no-weights", "--out", tmp_path, picture=True)
+    assert process.returncode == 0, process.stderr
+    true, random, share = map(float, process.stdout.split("recomputed ")[1].split()[:3])
+    history = record.read(*tmp_path.glob("*.run.h5"))["history"]
+    assert np.isclose(history["error_true"][-1], true) and np.isclose(history["error_random"][-1], random)
+    assert 0.1 < share < 0.3
+    assert len(list(tmp_path.glob("*.png"))) == 1
