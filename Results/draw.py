@@ -149,6 +149,16 @@ def measures_table():
     return "\n".join(lines)
 
 
+def starts_table():
+    """Makes the Markdown table of test accuracy after fitting true labels, from two starts."""
+    lines = ["| network | fresh start | the same, regularized | begun from random labels | the same, regularized |",
+             "| --- |" + " ---: |" * 4]
+    for network, rows in catalog.STARTS.items():
+        cells = [accuracy(row, "test") if catalog.file_of(row) else "not here yet" for row in rows]
+        lines.append(f"| {network} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def paper(row):
     """The paper's training and test accuracy as cells, top-5 accuracy in brackets; empty where it has none."""
     top_5 = [f" ({value})" for value in row.paper_top_5] or ["", ""]
@@ -256,6 +266,7 @@ def main():
     fill(readme, "apart", gallery({name: caption for name, caption in APART.items()
                                    if (results / f"{name}.png").exists()}))
     fill(readme, "measures", measures_table())
+    fill(readme, "starts", starts_table())
     for network in catalog.NETWORKS:
         fill(readme, network, gallery({row.picture: f"{row.label}<br>{links(row, picture=False)}" for row in rows
                                        if row.network == network}))

@@ -12,6 +12,7 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
+import tensorflow
 from conftest import ROOT, every_script, run
 
 # Paper, Table 1; LSTM: 10,000 word vectors of 128, four gates of (128 + 128 + 1) x 128, 129 x 2
@@ -53,10 +54,12 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
         monkeypatch.setattr(data, "SYNTHETIC", (100, 50))
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [script, *map(str, options)])
+        tensorflow.config.run_functions_eagerly(True)  # for a step or two nothing is worth compiling
         try:
             runpy.run_path(str(script), run_name="__main__")
         finally:
             keras.config.set_dtype_policy("float32")
+            tensorflow.config.run_functions_eagerly(False)
     stem = script.stem + "--synthetic--limit-96--epochs-1"
     assert {path.name for path in folder.glob("[!.]*")} == {stem + ".h5", stem + ".png"}
     assert published() == before, "a trial touches nothing"
