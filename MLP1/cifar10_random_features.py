@@ -19,27 +19,27 @@ WHITENING = 0.01  # added to the variances of the patches, as a fraction of the 
 L2 = 0.001        # penalty, as a fraction of the features' mean square; chosen on training images held out
 
 
-def random_filters(images, random):
-    """FILTERS patches from random places of random images, whitened: float32 of shape (PATCH, PATCH, 3, FILTERS)."""
-    rows, tops, lefts = (random.randint(0, high, 20 * FILTERS)
+def random_filters(images, random, count):
+    """Patches from random places of random images, whitened: float32 of shape (PATCH, PATCH, 3, count)."""
+    rows, tops, lefts = (random.randint(0, high, 20 * count)
                          for high in (len(images), images.shape[1] - PATCH + 1, images.shape[2] - PATCH + 1))
     patches = np.stack([images[row, top:top + PATCH, left:left + PATCH].ravel()
                         for row, top, left in zip(rows, tops, lefts, strict=True)])
     patches -= patches.mean(axis=1, keepdims=True)
     variances, directions = np.linalg.eigh(np.cov(patches.T))
     whiten = directions / np.sqrt(variances + WHITENING * variances[-1]) @ directions.T
-    filters = patches[:FILTERS] @ whiten
+    filters = patches[:count] @ whiten
     filters /= np.linalg.norm(filters, axis=1, keepdims=True)
-    return (whiten @ filters.T).reshape(PATCH, PATCH, 3, FILTERS).astype("float32")
+    return (whiten @ filters.T).reshape(PATCH, PATCH, 3, count).astype("float32")
 
 
 def features(images, filters):
-    """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * FILTERS), each filter's eight in a row."""
+    """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * filters), each filter's eight in a row."""
     if filters.shape[-1] > 256:  # The responses of more to a batch of images are a GB and more.
         return np.hstack([features(images, half) for half in np.array_split(filters, 2, axis=-1)])
     responses = keras.ops.conv(images, filters)[:, :-1, :-1]  # 22 x 22: four quarters of 11 x 11
     parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), 11) for sign in (1, -1)]
-    both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, FILTERS, 2)
+    both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, filters, 2)
     return both.transpose(0, 3, 1, 2, 4).reshape(len(both), -1)
 
 
@@ -66,7 +66,7 @@ if __name__ == "__main__":
         raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
     need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
-    filters = random_filters(train.inputs[:20000], random)
+    filters = random_filters(train.inputs[:20000], random, FILTERS)
     gram, moments = np.zeros((size, size)), np.zeros((size, 10))
     for number, (images, labels) in enumerate(map(train.__getitem__, range(len(train))), 1):
         x = features(images, filters)

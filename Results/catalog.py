@@ -128,6 +128,8 @@ FEATURES = Row("Random convolutional features", "1,000 filters", "MLP1/cifar10_r
                "cifar10_random_features", paper=("-", "85"), draws=True)
 MORE_FEATURES = FEATURES._replace(variant="4,000 filters", picture="cifar10_random_features_4000",
                                   options={"filters": 4000})
+MOST_FEATURES = FEATURES._replace(variant="32,000 filters", script="MLP1/cifar10_random_features_dual.py",
+                                  picture="cifar10_random_features_dual")
 KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_kernel_norms.py",
                    "cifar10_kernel_norms", draws=True)
 MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_minimum_norm.py",
@@ -135,7 +137,7 @@ MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_m
 MNIST = KERNEL._replace(data="MNIST", part="mnist", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
 CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"),
                                                   results="random_"),
-               MNIST, FEATURES, MORE_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
+               MNIST, FEATURES, MORE_FEATURES, MOST_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
 
 # What the paper leaves open
 DOUBLE_DESCENT = Row("Double descent of random features", "", "MLP1/cifar10_double_descent.py",

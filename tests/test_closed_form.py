@@ -1,5 +1,7 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
+import shutil
+
 import cholesky
 from common import record
 from importing import imported
@@ -9,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_sentence, run
 
-THEOREM, KERNEL, FEATURES, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
-    "theorem_1", "gaussian_kernel", "random_features", "double_descent"))
+THEOREM, KERNEL, FEATURES, DUAL, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent"))
 RANDOM = np.random.RandomState(0)
 
 
@@ -94,6 +96,43 @@ def test_random_features(tmp_path):
     assert told["test_accuracy"] > 0.5
     process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
     assert "Give 50 or fewer" in one_sentence(process)
+
+
+def test_the_dual_form_is_the_primal_one():
+    dual, labels, penalty = imported(DUAL), RANDOM.randint(0, 10, 40), 0.01
+    x = RANDOM.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
+    products, centered = np.zeros((50, 40), "float32"), x.astype("float64") - x[:40].mean(axis=0)
+    for part in np.split(x.copy(), 3, axis=1):
+        dual.add_products(products, part, 40)
+    lower = np.tril_indices(50, m=40)
+    np.testing.assert_allclose(products[lower], (centered @ centered[:40].T)[lower], atol=1e-3)
+    targets = np.eye(10)[labels]
+    added = penalty * np.mean(np.sum(centered[:40]**2, axis=1))
+    weights = np.linalg.solve(centered[:40].T @ centered[:40] + added * np.eye(90),
+                              centered[:40].T @ (targets - targets.mean(axis=0)))
+    for found, part in zip(dual.fit(products, labels, penalty), (centered[:40], centered[40:]), strict=True):
+        np.testing.assert_allclose(found, part @ weights + targets.mean(axis=0), atol=1e-3)
+
+
+def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
+    options = "--dataset", "synthetic", "--limit", 300, "--filters", 96, "--group", 16, "--kept", 2, "--out", tmp_path
+    process = forks.run(DUAL, *options, picture=True)
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    whole = record.read(path)
+    assert whole["error"]["train"][0] == 0 and whole["test_accuracy"] > 0.5
+    assert {file.suffix for file in tmp_path.iterdir()} == {".h5", ".png"}
+    path.unlink()
+    copy = tmp_path / DUAL.name
+    for name in "cholesky.py", "cifar10_random_features.py":
+        shutil.copy(DUAL.with_name(name), tmp_path)
+    copy.write_text(DUAL.read_text(encoding="utf-8").replace(
+        "        seconds = ", "        if first == 64:\n            raise SystemExit('stopped')\n        seconds = "),
+        encoding="utf-8")
+    assert "stopped" in one_sentence(forks.run(copy, *options)) and list(tmp_path.glob(".*.npz"))
+    process = forks.run(DUAL, *options)
+    assert process.returncode == 0 and "80 of 96 filters" in process.stdout and "64 of 96" not in process.stdout
+    assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()
 
 
 def test_the_smallest_weights_are_numpys():
