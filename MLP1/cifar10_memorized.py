@@ -54,7 +54,7 @@ def draw(run, path):
     if "area" in run:
         left.hist(scores[run["image"]["mislabeled"]], bins, color="C3", label=f"wrong labels, AUC {run['area']:.3f}")
     left.set(xlabel="memorization score", ylabel="images", yscale="log")
-    left.legend(loc="upper left")
+    left.legend(loc="upper center")
     for axes, name in zip(right, ("most", "least"), strict=True):
         axes.imshow(run["shown"][name].reshape(10, -1, 32, 32, 3).swapaxes(1, 2).reshape(320, -1, 3))
         axes.set(xticks=[], yticks=range(16, 336, 32), yticklabels=CLASSES, title=f"{name} memorized")

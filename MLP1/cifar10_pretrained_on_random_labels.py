@@ -41,11 +41,11 @@ def draw(run, path):
     """Draws accuracy over the epochs on the true labels, mean and range of the seeds, from a fresh start and not."""
     figure, axes = plot.subplots(1, 2)
     for side, name, title in zip(axes, ("accuracy", "val_accuracy"), ("train", "test"), strict=True):
-        for start, color in ("fresh", "C0"), ("pretrained", "C3"):
+        for start, color, label in (("fresh", "C0", "from a fresh start"),
+                                    ("pretrained", "C3", "pretrained on random labels of other images")):
             values = 100 * run[start][name]
             epochs = np.arange(1, values.shape[1] + 1)
-            side.plot(epochs, values.mean(axis=0), color=color, label={"fresh": "from a fresh start"}.get(
-                start, "pretrained on random labels of other images"))
+            side.plot(epochs, values.mean(axis=0), color=color, label=label)
             side.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.3, linewidth=0)
         side.set(xlabel="epoch on true labels", ylabel=f"{title} accuracy in %")
         side.grid(alpha=0.3)
