@@ -9,7 +9,7 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, one_sentence
 
 THEOREM, KERNEL, FEATURES, DUAL, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
     "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent"))
@@ -26,8 +26,8 @@ def test_theorem_1_solves_its_triangular_system():
     np.testing.assert_allclose(w, np.linalg.solve(matrix, y), rtol=1e-6, atol=1e-3)
 
 
-def test_theorem_1_from_end_to_end(tmp_path):
-    process = run(THEOREM, "--dataset", "synthetic", "--limit", "300", "--out", tmp_path)
+def test_theorem_1_from_end_to_end(tmp_path, forks):
+    process = forks.run(THEOREM, "--dataset", "synthetic", "--limit", "300", "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     file = tmp_path / "cifar10_theorem_1--synthetic--limit-300.h5"
     told = record.read(file)
@@ -58,26 +58,26 @@ def test_the_order_of_the_images_does_not_matter_to_the_kernel():
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_the_kernel_fits_true_and_random_labels(tmp_path):
-    process = run(KERNEL, "--dataset", "synthetic", "--limit", "500", "--out", tmp_path)
+def test_the_kernel_fits_true_and_random_labels(tmp_path, forks):
+    process = forks.run(KERNEL, "--dataset", "synthetic", "--limit", "500", "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_gaussian_kernel--synthetic--limit-500.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1
     assert told["test_accuracy"] > 0.9 and told["random_test_accuracy"] < 0.2
 
 
-def test_the_kernel_on_mnist(tmp_path):
+def test_the_kernel_on_mnist(tmp_path, forks):
     parts = {"x_train": RANDOM.randint(0, 256, (300, 28, 28)), "y_train": RANDOM.randint(0, 10, 300),
              "x_test": RANDOM.randint(0, 256, (20, 28, 28)), "y_test": RANDOM.randint(0, 10, 20)}
     np.savez(tmp_path / "mnist.npz", **{name: part.astype(np.uint8) for name, part in parts.items()})
     options = ["--dataset", "mnist", "--data", tmp_path, "--out", tmp_path]
-    process = run(KERNEL, *options)
+    process = forks.run(KERNEL, *options)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
     assert told["title"].startswith("Gaussian kernel") and told["title"].endswith("(mnist)")
     (tmp_path / "mnist.npz").write_bytes(b"")
-    assert "mnist.npz cannot be read (" in one_sentence(run(KERNEL, *options))
+    assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
 
 def test_too_little_memory_is_said_before_the_work():
@@ -87,14 +87,14 @@ def test_too_little_memory_is_said_before_the_work():
         cholesky.need_memory(1e18, "The solve", "filters, with --filters")
 
 
-def test_random_features(tmp_path):
-    process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "600", "--out", tmp_path)
+def test_random_features(tmp_path, forks):
+    process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "600", "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_random_features--synthetic--limit-600--filters-64.run.h5")
     assert told["error"]["filters"].tolist() == [2, 4, 8, 16, 32, 64]
     assert told["error"]["no penalty, train"][-1] <= told["error"]["L2 penalty, train"][-1] < 0.2
     assert told["test_accuracy"] > 0.5
-    process = run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
+    process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
     assert "Give 50 or fewer" in one_sentence(process)
 
 
@@ -141,9 +141,9 @@ def test_the_smallest_weights_are_numpys():
         np.testing.assert_allclose(w, np.linalg.lstsq(x[:, :count], y, rcond=None)[0], atol=1e-6)
 
 
-def test_double_descent(tmp_path):
+def test_double_descent(tmp_path, forks):
     options = "--dataset", "synthetic", "--out", tmp_path
-    process = run(DESCENT, *options, "--images", 200, "--draws", 2)
+    process = forks.run(DESCENT, *options, "--images", 200, "--draws", 2)
     assert process.returncode == 0, process.stderr
     assert process.stdout.index("GB of memory, about") < process.stdout.index("Draw 1 of 2")
     stem = "cifar10_double_descent--synthetic--images-200--draws-2"
@@ -153,4 +153,4 @@ def test_double_descent(tmp_path):
     assert (error["train"][:, peak:] == 0).all(), "all labels are fitted, random ones too"
     assert abs(error["test"].mean(axis=(0, 2)).argmax() - peak) <= 1
     assert (np.diff(error["test"].mean(axis=0)[-1]) > 0).all(), "more noise, more error"
-    assert "Give 1 to 2,000 --images" in one_sentence(run(DESCENT, *options))
+    assert "Give 1 to 2,000 --images" in one_sentence(forks.run(DESCENT, *options))

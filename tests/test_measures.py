@@ -10,7 +10,7 @@ from common import record
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT
 from keras import layers, ops
 
 
@@ -91,9 +91,9 @@ def test_rank_correlations():
 
 @pytest.mark.parametrize("script", ["MLP1/cifar10_keras_mlp_rand.py",
                                     "Mini Inception/cifar10_tf_inception_no_bn_rand_labels.py"])
-def test_the_start_is_rebuilt(script, tmp_path):
+def test_the_start_is_rebuilt(script, tmp_path, forks):
     """A training with next to no learning rate ends where it began."""
-    process = run(ROOT / script, "--dataset", "synthetic", "--limit", 64, "--epochs", 1, "--learning-rate", 1e-30,
+    process = forks.run(ROOT / script, "--dataset", "synthetic", "--limit", 64, "--epochs", 1, "--learning-rate", 1e-30,
                   "--seed", 3, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     file, = tmp_path.glob("*.h5")

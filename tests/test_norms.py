@@ -5,7 +5,7 @@ from importing import imported
 
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, one_sentence
 
 NORMS, MINIMUM = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in ("kernel_norms", "minimum_norm"))
 COINS = [ROOT / "MLP1" / "cifar10_keras_mlp_rademacher.py", ROOT / "Mini Alexnet" / "cifar10_alexnet_rademacher.py"]
@@ -35,8 +35,8 @@ def test_wrong_labels_are_wrong_and_keyed_by_content():
     np.testing.assert_array_equal(script.wrong_labels(labels[order], images[order], 1), wrong[order])
 
 
-def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path):
-    process = run(NORMS, "--dataset", "synthetic", "--images", 300, "--extra", 300, "--out", tmp_path)
+def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path, forks):
+    process = forks.run(NORMS, "--dataset", "synthetic", "--images", 300, "--extra", 300, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     assert process.stdout.index("GB of memory, about") < process.stdout.index("kernel of")
     stem = "cifar10_kernel_norms--synthetic--images-300--extra-300"
@@ -53,10 +53,10 @@ def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path):
         assert (np.diff(found["true"][0]) > 0).all(), "more labels to fit, larger norm"
 
 
-def test_what_cannot_fit_is_said_in_a_sentence(tmp_path):
+def test_what_cannot_fit_is_said_in_a_sentence(tmp_path, forks):
     options = "--dataset", "synthetic", "--out", tmp_path
-    assert "There are 2,000 training images. Give fewer" in one_sentence(run(NORMS, *options))
-    assert "Give at most" in one_sentence(run(MINIMUM, *options, "--images", 1500))
+    assert "There are 2,000 training images. Give fewer" in one_sentence(forks.run(NORMS, *options))
+    assert "Give at most" in one_sentence(forks.run(MINIMUM, *options, "--images", 1500))
 
 
 def test_the_minimum_norm_is_numpys():
@@ -78,8 +78,8 @@ def test_sgd_finds_the_minimum_norm_from_zero_and_from_nowhere_else():
     assert np.linalg.norm(w[1]) > np.linalg.norm(w[0]) + 1
 
 
-def test_minimum_norm_from_end_to_end(tmp_path):
-    process = run(MINIMUM, "--dataset", "synthetic", "--images", 60, "--epochs", 400, "--out", tmp_path)
+def test_minimum_norm_from_end_to_end(tmp_path, forks):
+    process = forks.run(MINIMUM, "--dataset", "synthetic", "--images", 60, "--epochs", 400, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_minimum_norm--synthetic--images-60--epochs-400.run.h5")
     zero, elsewhere = told["curves"]["distance"][-1]
@@ -107,8 +107,8 @@ def test_networks_of_two_logits(script):
     assert imported(script).build_model().output_shape == (None, 2)
 
 
-def test_the_mlp_fits_coins(tmp_path):
-    process = run(COINS[0], "--dataset", "synthetic", "--limit", 300, "--epochs", 15, "--out", tmp_path)
+def test_the_mlp_fits_coins(tmp_path, forks):
+    process = forks.run(COINS[0], "--dataset", "synthetic", "--limit", 300, "--epochs", 15, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_keras_mlp_rademacher--synthetic--limit-300--epochs-15.h5")
     assert told["train_accuracy"] == 1 and abs(told["test_accuracy"] - 0.5) < 0.06

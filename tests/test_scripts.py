@@ -343,9 +343,9 @@ def test_a_script_is_one_screen_or_two(script):
 
 
 @pytest.mark.parametrize("script, epochs, accuracy", [("MLP1/cifar10_keras_mlp", 3, 0.5), ("LSTM/imdb_lstm", 1, 0.9)])
-def test_synthetic_data_can_be_learned(script, epochs, accuracy, tmp_path):
+def test_synthetic_data_can_be_learned(script, epochs, accuracy, tmp_path, forks):
     script = ROOT / (script + ".py")
-    process = run(script, "--dataset", "synthetic", "--epochs", epochs, "--out", tmp_path)
+    process = forks.run(script, "--dataset", "synthetic", "--epochs", epochs, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
     assert record.read(tmp_path / f"{script.stem}--synthetic--epochs-{epochs}.h5")["test_accuracy"] > accuracy
 
