@@ -1,8 +1,8 @@
 """LSTM on IMDB, begun from random labels.
 
 The plain script, but for its start: the weights of the model beside it that has memorized random labels.  The true
-labels are fitted as well from there.  Is that minimum a worse one, and do regularizers lead away from it (Liu et al.,
-2020, "Bad global minima exist and SGD can reach them")?  Try --weight-decay 1e-5.
+labels are fitted as well from there.  Is it a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
+"Bad global minima exist and SGD can reach them")?  Here it is hardly worse.  Try --weight-decay 1e-5.
 """
 
 from pathlib import Path

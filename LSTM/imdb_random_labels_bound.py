@@ -22,14 +22,19 @@ RANDOM = 0.2                # probability that a training label is redrawn from 
 DELTA = 0.1                 # probability that the bound is wrong
 
 
-def bound(error_true, error_random, true, random, classes=imdb.CLASSES, delta=DELTA):
-    """The bound on the test error, from the errors on so many examples with true labels and with random ones.
+def bound(error_true, error_random, classes=imdb.CLASSES):
+    """The bound on the test error, from the errors on true labels and on random ones, without its margin for chance.
 
     Source: Garg et al., 2021, theorem 3, under their assumption 1: wrong labels are fitted at least as well on the
     reviews that the network was trained on as they would be on new ones.
     """
-    chance = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
-    return error_true + classes - 1 - classes * error_random + chance * math.sqrt(math.log(4 / delta) / (2 * random))
+    return error_true + classes - 1 - classes * error_random
+
+
+def margin(true, random, classes=imdb.CLASSES, delta=DELTA):
+    """The bound's margin for chance, with so many examples of each kind, and a probability that it is wrong."""
+    factor = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
+    return factor * math.sqrt(math.log(4 / delta) / (2 * random))
 
 
 class Bound(keras.callbacks.Callback):
@@ -42,25 +47,26 @@ class Bound(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.labels
         errors = {"error_true": wrong[~self.random].mean(), "error_random": wrong[self.random].mean()}
-        logs |= errors | {"bound": bound(**errors, true=(~self.random).sum(), random=self.random.sum())}
+        logs |= errors | {"bound": bound(**errors) + margin((~self.random).sum(), self.random.sum())}
 
 
 def draw(run, path):
     """Draws the errors and the bound over the epochs."""
-    figure, axes = plot.subplots()
-    history, test = run["history"], 1 - np.array(run["history"]["val_accuracy"])
+    (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
+    test, expected = 1 - history["val_accuracy"], bound(history["error_true"], history["error_random"])
     for values, label, style in ((history["bound"], f"bound on the test error, wrong once in {1 / DELTA:g}", "C3-"),
+                                 (expected, "the bound without its margin for chance", "C3:"),
                                  (test, "test error", "C1-"),
                                  (history["error_random"], "error on random labels", "C4--"),
                                  (history["error_true"], "error on true labels", "C0--")):
-        axes.plot(np.arange(1, len(test) + 1), 100 * np.array(values), style, label=label)
+        axes.plot(np.arange(1, len(test) + 1), 100 * values, style, label=label)
     axes.set(xlabel="epoch", ylabel="error in %", ylim=(0, 130))
     axes.axhline(100, color="gray", linewidth=0.8)  # above it the bound says nothing
     axes.grid(alpha=0.3)
-    axes.legend(loc="right")
-    best = np.argmin(history["bound"])
-    plot.heading(figure, run["title"], f"lowest bound {100 * history['bound'][best]:.1f} %, after epoch {best + 1}, "
-                 f"where the test error is {100 * test[best]:.1f} %")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    best = history["bound"].argmin()
+    plot.heading(figure, run["title"], f"after epoch {best + 1} lowest bound {100 * history['bound'][best]:.1f} %, "
+                 f"without margin {100 * expected[best]:.1f} %, test error {100 * test[best]:.1f} %")
     plot.save(figure, path)
 
 

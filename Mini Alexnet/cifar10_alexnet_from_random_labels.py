@@ -1,8 +1,9 @@
 """Mini Alexnet on CIFAR-10, begun from random labels.
 
 The plain script, but for its start: the weights of the model beside it that has memorized random labels.  The true
-labels are fitted as well from there.  Is that minimum a worse one, and do regularizers lead away from it (Liu et al.,
-2020, "Bad global minima exist and SGD can reach them")?  Try --weight-decay 5e-4 and --random-crop true.
+labels are fitted as well from there.  Is it a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
+"Bad global minima exist and SGD can reach them")?  Here it is, far worse, and --weight-decay 5e-4 with
+--random-crop true leads more than half the way out.
 """
 
 from pathlib import Path
