@@ -18,7 +18,7 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel
-START = "imdb_lstm_rand_labels.h5"  # the model, beside this script, whose weights the training begins with
+INITIAL_WEIGHTS = "imdb_lstm_rand_labels.h5"  # those of a model beside this script
 
 
 def build_model():
@@ -36,8 +36,9 @@ if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run, BATCH_SIZE)
     model = build_model()
-    with data.reading(START, "Put a model of this network beside the script, or name one with --start", ""):
-        model.set_weights(keras.models.load_model(Path(__file__).parent / START, compile=False).get_weights())
+    with data.reading(INITIAL_WEIGHTS, "Put a model of this network there, or name one with --initial-weights", ""):
+        start = keras.models.load_model(Path(__file__).parent / INITIAL_WEIGHTS, compile=False)
+        model.set_weights(start.get_weights())
     rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),

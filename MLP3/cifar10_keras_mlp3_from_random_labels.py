@@ -18,7 +18,7 @@ LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel
-START = "cifar10_keras_mlp3_rand.h5"  # the model, beside this script, whose weights the training begins with
+INITIAL_WEIGHTS = "cifar10_keras_mlp3_rand.h5"  # those of a model beside this script
 
 
 def build_model():
@@ -39,8 +39,9 @@ if __name__ == "__main__":
     keras.config.set_dtype_policy(PRECISION)
     train, test = cifar10.load(run, BATCH_SIZE)
     model = build_model()
-    with data.reading(START, "Put a model of this network beside the script, or name one with --start", ""):
-        model.set_weights(keras.models.load_model(Path(__file__).parent / START, compile=False).get_weights())
+    with data.reading(INITIAL_WEIGHTS, "Put a model of this network there, or name one with --initial-weights", ""):
+        start = keras.models.load_model(Path(__file__).parent / INITIAL_WEIGHTS, compile=False)
+        model.set_weights(start.get_weights())
     rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)
     model.compile(
         optimizer=keras.optimizers.SGD(rate, momentum=0.9),

@@ -128,7 +128,7 @@ FEATURES = Row("Random convolutional features", "1,000 filters", "MLP1/cifar10_r
                "cifar10_random_features", paper=("-", "85"), draws=True)
 MORE_FEATURES = FEATURES._replace(variant="4,000 filters", picture="cifar10_random_features_4000",
                                   options={"filters": 4000})
-MOST_FEATURES = FEATURES._replace(variant="32,000 filters", script="MLP1/cifar10_random_features_dual.py",
+MOST_FEATURES = FEATURES._replace(variant="dual form, 32,000 filters", script="MLP1/cifar10_random_features_dual.py",
                                   picture="cifar10_random_features_dual")
 KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_kernel_norms.py",
                    "cifar10_kernel_norms", draws=True)

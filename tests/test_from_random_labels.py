@@ -29,8 +29,8 @@ def test_the_training_begins_with_the_weights_of_the_start(tmp_path, forks):
 
 @pytest.mark.parametrize("start", ["nothing.h5", "cifar10_theorem_1.h5"])
 def test_a_start_that_is_missing_or_of_another_network_is_said_in_a_sentence(start, tmp_path, forks):
-    said = one_sentence(forks.run(START, *SMALL, "--epochs", 1, "--start", start, "--out", tmp_path))
-    assert start in said and "--start" in said and not list(tmp_path.iterdir())
+    said = one_sentence(forks.run(START, *SMALL, "--epochs", 1, "--initial-weights", start, "--out", tmp_path))
+    assert start in said and "--initial-weights" in said and not list(tmp_path.iterdir())
 
 
 def test_regularizers_are_those_of_the_command_line(tmp_path, forks):

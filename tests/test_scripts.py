@@ -190,14 +190,15 @@ def other_start(tree):
     crops = bool(calls_of(tree, "LocalResponseNormalization"))
     start = "imdb_lstm_rand_labels.h5" if calls_of(tree, "LSTM") else "cifar10_alexnet_rand_labels.h5" if crops else \
         f"cifar10_keras_mlp{'3' * (len(calls_of(tree, 'Dense')) == 4)}_rand.h5"
-    tree.body[-1:] = ast.parse(f"WEIGHT_DECAY = 0.0\nSTART = {start!r}\nfrom pathlib import Path").body
+    tree.body[-1:] = ast.parse(f"WEIGHT_DECAY = 0.0\nINITIAL_WEIGHTS = {start!r}\nfrom pathlib import Path").body
     if crops:
         tree.body += ast.parse("RANDOM_CROP = False").body
         add_keyword(*calls_of(tree, "load"), "random_crop", "RANDOM_CROP")
     replace(tree, "model = build_model()", """
 model = build_model()
-with data.reading(START, "Put a model of this network beside the script, or name one with --start", ""):
-    model.set_weights(keras.models.load_model(Path(__file__).parent / START, compile=False).get_weights())""")
+with data.reading(INITIAL_WEIGHTS, "Put a model of this network there, or name one with --initial-weights", ""):
+    start = keras.models.load_model(Path(__file__).parent / INITIAL_WEIGHTS, compile=False)
+    model.set_weights(start.get_weights())""")
     add_from_common(tree, "data")
 
 
