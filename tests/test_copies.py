@@ -15,7 +15,7 @@ from conftest import ROOT, edited, one_sentence
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 ALEXNET = ROOT / "Mini Alexnet" / "cifar10_alexnet.py"
-SMALL = ("Dense(512", "Dense(16")
+SMALL = ("UNITS = 512", "UNITS = 16")
 RATE = ("    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, "
         "staircase=True)\n")
 OPTIMIZER = "keras.optimizers.SGD(rate, momentum=0.9)"
@@ -168,7 +168,7 @@ def test_a_checkpoint_of_before_a_constant_was_renamed_is_the_users_to_resume(fo
 
 
 @pytest.mark.parametrize("change, says", [
-    (("Dense(16", "Dense(17"), "weights was"),
+    (("UNITS = 16", "UNITS = 17"), "weights was"),
     ((OPTIMIZER, "keras.optimizers.AdamW(rate)"), "optimizer was SGD, is AdamW"),
     (("=LABEL_NOISE)", "=LABEL_NOISE, transform=lambda images, seed: 255 - images)"), "data was"),
 ], ids=["shapes", "optimizer", "data"])

@@ -53,7 +53,7 @@ def test_the_file_tells_the_run(copied):
     told = record.read(copied[0] / "my_mlp--synthetic--limit-200--epochs-3.h5")
     assert told["title"] == "MLP 1x512 on CIFAR-10, random labels (synthetic, limit-200, epochs-3)"
     assert told["settings"] == {"dataset": "synthetic", "limit": 200, "epochs": 3, "batch_size": 64, "seed": 0,
-                                "learning_rate": 0.01, "learning_rate_decay": 0.95, "precision": "float32",
+                                "learning_rate": 0.01, "learning_rate_decay": 0.95, "units": 512, "precision": "float32",
                                 "label_noise": 1, "random_crop": False}
     assert told["training"]["optimizer"] == "SGD" and told["training"]["optimizer's settings"]["momentum"] == 0.9
     schedule = told["training"]["optimizer's settings"]["learning_rate"]
@@ -86,16 +86,16 @@ def test_a_callback_that_writes_logs(copied):
 def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks, tmp_path):
     script = tmp_path / "my_mlp.py"
     script.write_text(edited(SCRIPT.read_text(), (
-        "LABEL_NOISE = 1.0", "DROPOUT = 0.3  # fraction of units dropped, in %\nUNITS = 512\nLABEL_NOISE = 1.0"),
-        ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"), ("Dense(512", "Dense(UNITS")))
+        "LABEL_NOISE = 1.0", "DROPOUT = 0.3  # fraction of units dropped, in %\nWIDTH = 512\nLABEL_NOISE = 1.0"),
+        ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"), ("Dense(UNITS", "Dense(WIDTH")))
     shown = " ".join(forks.run(script, "--help").stdout.split())
     assert "--dropout FLOAT fraction of units dropped, in % (default: 0.3)" in shown
-    assert "--units INT (default: 512)" in shown
-    process = forks.run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--units", "64")
+    assert "--width INT (default: 512)" in shown
+    process = forks.run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--width", "64")
     assert process.returncode == 0, process.stderr
-    file = tmp_path / "my_mlp--synthetic--limit-200--epochs-1--dropout-0.5--units-64.h5"
+    file = tmp_path / "my_mlp--synthetic--limit-200--epochs-1--dropout-0.5--width-64.h5"
     settings = record.read(file)["settings"]
-    assert (settings["dropout"], settings["units"]) == (0.5, 64)
+    assert (settings["dropout"], settings["width"]) == (0.5, 64)
     layers = keras.models.load_model(file, compile=False).layers
     assert (layers[1].rate, layers[2].units) == (0.5, 64)
 

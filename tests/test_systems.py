@@ -20,7 +20,7 @@ STEM = "cifar10_keras_mlp_rand--synthetic--limit-100--epochs-1"
 def copy(folder, *changes, encoding="utf-8", name="my_mlp.py"):
     """A copy of a script with a small network, with these changes; returns its path."""
     path = folder / name
-    path.write_text(edited(SCRIPT.read_text(), ("Dense(512", "Dense(16"), *changes), encoding=encoding)
+    path.write_text(edited(SCRIPT.read_text(), ("UNITS = 512", "UNITS = 16"), *changes), encoding=encoding)
     return path
 
 
