@@ -53,8 +53,8 @@ def test_the_file_tells_the_run(copied):
     told = record.read(copied[0] / "my_mlp--synthetic--limit-200--epochs-3.h5")
     assert told["title"] == "MLP 1x512 on CIFAR-10, random labels (synthetic, limit-200, epochs-3)"
     assert told["settings"] == {"dataset": "synthetic", "limit": 200, "epochs": 3, "batch_size": 64, "seed": 0,
-                                "learning_rate": 0.01, "learning_rate_decay": 0.95, "units": 512, "precision": "float32",
-                                "label_noise": 1, "random_crop": False}
+                                "units": 512, "learning_rate": 0.01, "learning_rate_decay": 0.95,
+                                "precision": "float32", "label_noise": 1, "random_crop": False}
     assert told["training"]["optimizer"] == "SGD" and told["training"]["optimizer's settings"]["momentum"] == 0.9
     schedule = told["training"]["optimizer's settings"]["learning_rate"]
     assert (schedule["class_name"], schedule["config"]["decay_steps"]) == ("ExponentialDecay", 4)
