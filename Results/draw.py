@@ -52,8 +52,8 @@ APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true 
          "cifar10_pretrained_on_random_labels": "Pretrained on random labels of other images",
          "cifar10_memorized_label_noise": "Memorized images: wrong labels come out on top",
          "cifar10_memorized": "The most and the least memorized images of each class",
-         "cifar10_random_labels_bound": "Random labels as a certificate: a bound on the test error, while it holds",
-         "imdb_random_labels_bound": "The same for text"}
+         "cifar10_random_labels_bound": "Random labels as a certificate: with ten classes the bound says nothing",
+         "imdb_random_labels_bound": "With two classes, on text, it bounds the test error until they are memorized"}
 SPLITS = "train", "test"
 SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less

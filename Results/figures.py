@@ -310,7 +310,8 @@ def widths(path):
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
         axes.plot(rows.keys(), [100 * (1 - catalog.run_of(row)[f"{split}_accuracy"]) for row in rows.values()], color,
                   marker="o", label=f"{split} error")
-    axes.set(xlabel="units of the hidden layer", ylabel="error in %", ylim=(0, 100))
+    absent = [f"{units:,} units" for units in catalog.WIDTHS if units not in rows]
+    axes.set(xlabel="units of the hidden layer" + _missing(absent), ylabel="error in %", ylim=(0, 100))
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_title("One hidden layer, a fifth of the labels redrawn", fontsize=14)
