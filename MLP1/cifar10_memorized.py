@@ -12,6 +12,7 @@ from common import cifar10, experiment, plot, record, say, speed
 
 import keras
 import numpy as np
+from cifar10_pretrained_on_random_labels import fit
 
 TRAININGS = 50        # networks, each trained on images of its own; an even number, to compare two halves
 SHARE = 0.7           # fraction of the images that a network is trained on
@@ -27,11 +28,7 @@ def right_answers(model, train, fed, rows, seed):
     """Trains the model anew on some rows of images; returns of all images whether its answer is their label, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
-    for variable in model.optimizer.variables:  # of momentum, and the number of steps
-        variable.assign(keras.ops.zeros_like(variable))
-    mix = keras.callbacks.LambdaCallback(lambda epoch, logs: setattr(
-        train, "order", np.random.RandomState([seed, epoch]).permutation(rows)))
-    model.fit(fed[0], epochs=EPOCHS, callbacks=[mix], verbose=0, shuffle=False)
+    fit(model, train, fed[0], rows, EPOCHS, seed)
     return model.predict(fed[1], verbose=0).argmax(axis=1) == train.labels
 
 
@@ -67,10 +64,12 @@ if __name__ == "__main__":
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
-    train.order = np.flatnonzero(chosen[0])  # the feed is of as many
+    train.rows = np.flatnonzero(chosen[0])  # the feed is of as many
+    train.set_epoch(0)
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
+    model.optimizer.build(model.trainable_variables)
     fed = speed.feeds(model, train, train.for_evaluation())  # once: TensorFlow keeps whatever it was fed
     right = [] if run.given.fresh or not kept.exists() else list(
         np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))

@@ -56,7 +56,7 @@ class Batches(keras.utils.PyDataset):
     `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
     the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` they keep their order.
     With `random_crop` the subclass's crop(random), of a RandomState, gives the inputs of an epoch.  `shown` are those
-    of this epoch, `order` is their order, of fewer rows where a script trains on some examples only.
+    of this epoch, `order` is their order.  A script that trains on some examples alone sets `rows`, their numbers.
     """
 
     metric = None  # one that goes by the order, and is reset when that changes
@@ -70,12 +70,13 @@ class Batches(keras.utils.PyDataset):
             say("All training examples are of one class: there is nothing to tell apart.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
         self.settings, self.mislabeled, self.random_crop = settings or {}, mislabeled, random_crop
+        self.rows = np.arange(len(labels))
         self.set_epoch(0)
 
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
-        random, count = np.random.RandomState([self.shuffle_seed or 0, epoch]), len(self.labels)
-        self.order = np.arange(count) if self.shuffle_seed is None else random.permutation(count)
+        random = np.random.RandomState([self.shuffle_seed or 0, epoch])
+        self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         self.shown = self.crop(random) if self.random_crop else self.inputs
         if self.metric:
             self.metric.reset_state()
@@ -89,7 +90,7 @@ class Batches(keras.utils.PyDataset):
         return hashlib.blake2b(self.labels.tobytes() + self.inputs[:100].tobytes(), digest_size=8).hexdigest()
 
     def __len__(self):
-        return -(-len(self.order) // self.batch_size)
+        return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size:(index + 1) * self.batch_size]

@@ -121,9 +121,8 @@ class Run:
     """
 
     def __init__(self, script, given, settings, differing):
-        self.given, self.settings, self.history, self.kept, self.signal = given, settings, {}, 0, None
-        self.dataset, self.limit, self.seed, self.data = given.dataset, given.limit, given.seed, given.data
-        self.writes = True
+        self.given, self.settings, self.dataset, self.limit, self.kept = given, settings, given.dataset, given.limit, 0
+        self.seed, self.data, self.history, self.signal, self.writes = given.seed, given.data, {}, None, True
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)

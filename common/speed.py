@@ -74,7 +74,7 @@ def feed(batches):
         def batch(first):
             rows = order[first:first + batches.batch_size]
             return tf.gather(inputs, rows), tf.gather(labels, rows)
-        return tf.data.Dataset.range(0, len(batches.order), batches.batch_size).map(batch)
+        return tf.data.Dataset.range(0, len(batches.rows), batches.batch_size).map(batch)
 
     dataset = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
     return without_autotune(dataset.flat_map(epoch), len(batches))
