@@ -8,7 +8,7 @@ Paper: section 5: 32,000 filters, test error 17 %, with an L2 penalty 15 %.
 
 import time
 
-from cholesky import need_memory, solve
+from cholesky import add_products, need_memory, solve
 from common import cifar10, data, experiment, plot, record, say
 
 import numpy as np
@@ -19,22 +19,22 @@ GROUP = 250        # filters whose features are in memory at a time
 KEPT = 16          # groups from one copy on the disk to the next
 SMALLEST = 1e-5    # penalty in place of none, as a fraction of a training image's mean square: float32 needs as much
 L2 = 0.001         # penalty, as the same fraction
-BLOCK = 2000       # images whose products are computed at a time
+BLOCK = 2000       # test images whose products are computed at a time
 
 
-def add_products(products, inputs, count):
+def add_group(products, inputs, count):
     """Adds the products of features, (images, features), with those of the first `count` images, of which each pair
     is needed once, to `products`, (images, count); the features' means over the first `count` are taken off before."""
     inputs -= inputs[:count].mean(axis=0)
-    for first in range(0, len(inputs), BLOCK):
-        rows, columns = slice(first, first + BLOCK), slice(0, min(first + BLOCK, count))
-        products[rows, columns] += inputs[rows] @ inputs[columns].T
+    add_products(products[:count], inputs[:count].T)
+    for first in range(count, len(inputs), BLOCK):
+        products[first:first + BLOCK] += inputs[first:first + BLOCK] @ inputs[:count].T
 
 
 def fit(products, labels, penalty):
     """Ridge regression on the labels' classes in its dual form; returns the outputs for training and test images.
 
-    `products` are as of `add_products`, of which those of the training images are replaced; `labels` are the training
+    `products` are as of `add_group`, of which those of the training images are replaced; `labels` are the training
     images'; `penalty` is a fraction of a training image's mean square.
     """
     count, targets = len(labels), np.eye(cifar10.CLASSES, dtype="float32")[labels]
@@ -72,7 +72,7 @@ if __name__ == "__main__":
         done = min(first + GROUP, FILTERS)
         inputs = np.vstack([features(images, filters[..., first:done]).astype("float32") for part in (train, test)
                             for images, _ in map(part.__getitem__, range(len(part)))])
-        add_products(products, inputs, count)
+        add_group(products, inputs, count)
         seconds = time.perf_counter() - began
         say(f"{done:,} of {FILTERS:,} filters, about {seconds / done * (FILTERS - done) / 60:.0f} minutes for the rest")
         if done == FILTERS or done % (KEPT * GROUP) == 0:

@@ -154,23 +154,19 @@ BOUNDS = [Row("Random labels as a certificate", network, script, PurePosixPath(s
                                         ("LSTM", "LSTM/imdb_random_labels_bound.py", "IMDB"))]
 
 
-def _from_random_labels(network, regularizers, **options):
-    """The row of a network's run that begins with the weights that fit random labels, and that with regularizers."""
+def _starts(network, regularized, **options):
+    """The rows of a network from a fresh start, plain and by its regularized script, and begun from random labels."""
     begun = row(network, "_from_random_labels")
-    return begun, begun._replace(
-        variant=f"{begun.variant}, {regularizers}", picture=begun.picture + "_regularized",
+    return row(network), row(network, regularized), begun, begun._replace(
+        variant=f"{begun.variant}, {VARIANTS[regularized]}", picture=begun.picture + "_regularized",
         options={name.replace("_", "-"): value for name, value in options.items()})
 
 
 # Network: a run from a start of its own and one with regularizers, and the two begun from random labels
-STARTS = {"MLP 1x512": (row("MLP 1x512"), row("MLP 1x512", "_wd"),
-                        *_from_random_labels("MLP 1x512", "weight decay", weight_decay=5e-4)),
-          "MLP 3x512": (row("MLP 3x512"), row("MLP 3x512", "_wd"),
-                        *_from_random_labels("MLP 3x512", "weight decay", weight_decay=5e-4)),
-          "Mini Alexnet": (row("Mini Alexnet"), row("Mini Alexnet", "_wd_rand_crop"),
-                           *_from_random_labels("Mini Alexnet", "random crop, weight decay", weight_decay=5e-4,
-                                                random_crop=True)),
-          "LSTM": (row("LSTM"), row("LSTM", "_wd"), *_from_random_labels("LSTM", "weight decay", weight_decay=1e-5))}
+STARTS = {"MLP 1x512": _starts("MLP 1x512", "_wd", weight_decay=5e-4),
+          "MLP 3x512": _starts("MLP 3x512", "_wd", weight_decay=5e-4),
+          "Mini Alexnet": _starts("Mini Alexnet", "_wd_rand_crop", weight_decay=5e-4, random_crop=True),
+          "LSTM": _starts("LSTM", "_wd", weight_decay=1e-5)}
 FROM_RANDOM_LABELS = [row for rows in STARTS.values() for row in rows[2:]]
 
 # MLP 1x512 with fewer units and more, a fifth of the labels redrawn: the number of units to the row

@@ -103,7 +103,7 @@ def test_the_dual_form_is_the_primal_one():
     x = RANDOM.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
     products, centered = np.zeros((50, 40), "float32"), x.astype("float64") - x[:40].mean(axis=0)
     for part in np.split(x.copy(), 3, axis=1):
-        dual.add_products(products, part, 40)
+        dual.add_group(products, part, 40)
     lower = np.tril_indices(50, m=40)
     np.testing.assert_allclose(products[lower], (centered @ centered[:40].T)[lower], atol=1e-3)
     targets = np.eye(10)[labels]
