@@ -22,6 +22,14 @@ def every_script():
     return [path for path, text in texts.items() if "run.fit(" in text and "def build_model" in text]
 
 
+def precision_of(script):
+    """What a script's files have in their name on this machine, should it train in another precision than elsewhere."""
+    from common import speed
+
+    return "--precision-float32" * ("PRECISION" in script.read_text(encoding="utf-8")
+                                    and speed.fast_precision() == "float32")
+
+
 def run(script, *options, cwd=None, **kwargs):
     """Runs a script in a process of its own and returns it, ended, with its output as text."""
     return subprocess.run([sys.executable, str(script), *map(str, options)], cwd=cwd, text=True, capture_output=True,
@@ -29,7 +37,7 @@ def run(script, *options, cwd=None, **kwargs):
 
 
 SERVER = """
-import contextlib, functools, json, os, runpy, sys
+import contextlib, functools, json, os, runpy, sys, warnings
 import common.plot
 from common import cifar10
 import tensorflow
@@ -47,6 +55,9 @@ else:
 for number, path in enumerate([os.devnull, order["stdout"], order["stderr"]]):
     os.dup2(os.open(path, os.O_RDWR), number)
 os.environ.update(order["environment"])
+if not order["graphs"]:
+    tensorflow.config.run_functions_eagerly(True)
+    warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
 if not order["picture"]:
     common.plot.curves = lambda *args: None
 script, *options = sys.argv = order["argv"]
@@ -66,12 +77,13 @@ class Forks:
         self.server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
-    def run(self, script, *options, before="", stdout=None, picture=False, environment=(), run=True):
+    def run(self, script, *options, before="", stdout=None, picture=False, graphs=False, environment=(), run=True):
         """Runs a script from its folder, by default without its picture, and returns it as `run` does.
 
         Args:
             before: code that is executed first.
             stdout: path that its output goes to in the place of what is returned.
+            graphs: whether TensorFlow compiles what it executes, which takes longer than a few steps without.
             environment: dict of variables of the environment; what is read while TensorFlow is loaded has been read.
             run: whether the script is run at all, and not only `before`.
         """
@@ -79,7 +91,8 @@ class Forks:
         for file in files:
             file.write_text("")
         order = {"argv": [str(script), *map(str, options)], "before": before, "stdout": str(stdout or files[0]),
-                 "stderr": str(files[1]), "picture": picture, "environment": dict(environment), "run": run}
+                 "stderr": str(files[1]), "picture": picture, "graphs": graphs, "environment": dict(environment),
+                 "run": run}
         print(json.dumps(order), file=self.server.stdin, flush=True)
         status = int(self.server.stdout.readline())
         return subprocess.CompletedProcess(order["argv"], status, *(file.read_text() for file in files))

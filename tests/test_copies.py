@@ -106,7 +106,7 @@ def weights(path):
 def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(forks, tmp_path, case):
     changes, options, rates, optimizer = CASES[case]
     script = copy(tmp_path / "whole", *changes)
-    process = forks.run(script, *QUICK, "--epochs", "5", *options, before=KILLED)
+    process = forks.run(script, *QUICK, "--epochs", "5", *options, before=KILLED, graphs=True)
     assert process.returncode == 0, process.stderr
     told = record.read(saved(script))
     np.testing.assert_allclose(told["history"]["learning_rate"], rates, rtol=1e-6)
@@ -124,7 +124,7 @@ def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(for
 
     killed = tmp_path / "killed" / script.name
     assert not list(killed.parent.glob("*.h5")) and list(killed.parent.glob(".*.checkpoint.npz"))
-    process = forks.run(killed, *QUICK, "--epochs", "5", *options)
+    process = forks.run(killed, *QUICK, "--epochs", "5", *options, graphs=True)
     assert process.returncode == 0, process.stderr
     assert "Resuming: 2 of 5 epochs are done" in process.stdout
     resumed = record.read(saved(killed))

@@ -1,12 +1,10 @@
 """Running a script: what a copy does, interruptions, and one clear sentence for every mistake."""
 
 import importlib.util
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 from common import cifar10, data, experiment, record, speed
 from importing import imported
@@ -112,22 +110,17 @@ def test_an_option_takes_its_constants_type(monkeypatch, capsys, constants, opti
     assert says in capsys.readouterr().err
 
 
-def test_a_copy_without_a_docstring(monkeypatch, tmp_path):
+def test_a_copy_without_a_docstring(monkeypatch, capsys, tmp_path):
+    """As all scripts are under python -OO."""
     assert start(monkeypatch, "--out", tmp_path, __doc__=None).title == SCRIPT.stem
+    with pytest.raises(SystemExit):
+        start(monkeypatch, "--help", __doc__=None)
+    assert "--label-noise FLOAT" in capsys.readouterr().out
 
 
 def test_a_script_run_through_a_link_saves_beside_the_link(monkeypatch, tmp_path):
     (tmp_path / "my_link.py").symlink_to(SCRIPT)
     assert start(monkeypatch, __file__=str(tmp_path / "my_link.py")).stem == tmp_path / "my_link"
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
-def test_python_without_docstrings():
-    """With JAX: TensorFlow cannot be imported without them."""
-    process = subprocess.run([sys.executable, "-OO", SCRIPT, "--help"], capture_output=True, text=True,
-                             env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)})
-    assert process.returncode == 0 and "--label-noise FLOAT" in process.stdout, process.stderr
-    assert "MLP 1x512" not in process.stdout
 
 
 def test_a_run_without_its_weights(forks, tmp_path):
@@ -142,25 +135,11 @@ def test_a_run_without_its_weights(forks, tmp_path):
 
 # Interruptions
 
-STEM = "cifar10_keras_mlp_rand--synthetic--epochs-20--label-noise-0.6"
+STEM = "cifar10_keras_mlp_rand--synthetic--limit-700--epochs-8--label-noise-0.6"
 
 
 def options(folder):
-    return ["--dataset", "synthetic", "--epochs", "20", "--label-noise", "0.6", "--out", folder]
-
-
-def interrupt(folder, with_signal):
-    """Starts a training, sends it a signal once two epochs are behind it; returns its status, stdout and stderr."""
-    process = subprocess.Popen([sys.executable, SCRIPT, *options(folder)], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    checkpoint = folder / f".{STEM.replace('--epochs-20', '')}.checkpoint.npz"
-    while not checkpoint.exists() or len(json.loads(str(np.load(checkpoint)["history"]))["loss"]) < 2:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    process.send_signal(with_signal)
-    told, said = process.communicate(timeout=60)
-    assert not (folder / (STEM + ".h5")).exists(), "it was to be interrupted before its end"
-    return process.returncode, told, said
+    return ["--dataset", "synthetic", "--limit", "700", "--epochs", "8", "--label-noise", "0.6", "--out", folder]
 
 
 def assert_same_run(path, expected):
@@ -186,26 +165,23 @@ def assert_same_run(path, expected):
 @pytest.fixture(scope="module")
 def uninterrupted(forks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert forks.run(SCRIPT, *options(folder)).returncode == 0
+    assert forks.run(SCRIPT, *options(folder), graphs=True).returncode == 0
     return folder / (STEM + ".h5")
 
 
-def test_a_killed_training_goes_on_as_if_it_had_not_been(forks, tmp_path, uninterrupted):
-    assert interrupt(tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
-    resumed = forks.run(SCRIPT, *options(tmp_path))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Resuming: " in resumed.stdout and " of 20 epochs are done" in resumed.stdout
-    assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
+TWICE = """
+import atexit
+other = os.fork()
+if other:
+    atexit.register(lambda: os.waitpid(other, 0)[1] and os._exit(1))
+"""
 
 
-def test_the_same_run_twice_at_once_damages_nothing(tmp_path, uninterrupted):
+def test_the_same_run_twice_at_once_damages_nothing(forks, tmp_path, uninterrupted):
     """Both compute the same, and every file is replaced in one step, so there is no need to refuse the second."""
-    both = [subprocess.Popen([sys.executable, SCRIPT, *options(tmp_path)], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
-        _, said = process.communicate(timeout=200)
-        assert process.returncode == 0, said
-        assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
+    both = forks.run(SCRIPT, *options(tmp_path), before=TWICE, graphs=True, picture=True)
+    assert both.returncode == 0 and both.stdout.count("epoch 8 of 8: ") == 2, both.stderr
+    assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
     assert {path.name for path in tmp_path.iterdir()} == {STEM + ".h5", STEM + ".png"}
 
 
@@ -218,19 +194,21 @@ begin = training.Epochs.on_epoch_begin
 def begin_or_end(self, epoch, logs=None):
     begin(self, epoch)
     if epoch == 3:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.{name})
 
 training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
 """
 
 
-def test_ctrl_c_says_how_to_go_on(forks, tmp_path, uninterrupted):
-    process = forks.run(SCRIPT, *options(tmp_path), before=INTERRUPTED)
-    assert process.returncode == 128 + signal.SIGINT and "Traceback" not in process.stderr
-    assert "epoch 2 of 20: train " in process.stdout
-    assert "Stopped after 3 of 20 epochs. Run the same command again to resume" in process.stderr
-    resumed = forks.run(SCRIPT, *options(tmp_path))
-    assert resumed.returncode == 0 and "Resuming: 3 of 20 epochs are done" in resumed.stdout, resumed.stderr
+@pytest.mark.parametrize("name, status", [("SIGINT", 128 + signal.SIGINT), ("SIGKILL", -signal.SIGKILL)])
+def test_a_training_that_was_ended_goes_on_as_if_it_had_not_been(forks, tmp_path, uninterrupted, name, status):
+    process = forks.run(SCRIPT, *options(tmp_path), before=INTERRUPTED.format(name=name), graphs=True)
+    assert process.returncode == status and "Traceback" not in process.stderr
+    assert "epoch 2 of 8: train " in process.stdout and not list(tmp_path.glob("*.h5"))
+    said = "Stopped after 3 of 8 epochs. Run the same command again to resume"
+    assert (said in process.stderr) == (name == "SIGINT"), "a kill leaves no time for a word"
+    resumed = forks.run(SCRIPT, *options(tmp_path), graphs=True)
+    assert resumed.returncode == 0 and "Resuming: 3 of 8 epochs are done" in resumed.stdout, resumed.stderr
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
 
 
@@ -250,10 +228,10 @@ record.write(path, {"history": {"loss": np.zeros(3)}}, model)
 
 
 @pytest.mark.parametrize("how", ["killed", "disk full"])
-def test_a_save_that_fails_leaves_the_earlier_file_whole(tmp_path, how):
+def test_a_save_that_fails_leaves_the_earlier_file_whole(forks, tmp_path, how):
     path = tmp_path / "model.h5"
     path.write_bytes(b"the earlier file")
-    process = subprocess.run([sys.executable, "-c", WRITE, path, how], capture_output=True, text=True, cwd=ROOT)
+    process = forks.run(SCRIPT, path, how, before=WRITE, run=False)
     assert path.read_bytes() == b"the earlier file"
     if how == "killed":
         assert process.returncode == -signal.SIGKILL
@@ -342,11 +320,11 @@ def test_the_title_is_the_scripts_and_what_differs(monkeypatch, tmp_path, option
     assert run.title == "MLP 1x512 on CIFAR-10, random labels" + differs
 
 
-@pytest.mark.parametrize("backend", ["foo", "torch"])
-def test_a_backend_that_the_scripts_do_not_run_on(backend, tmp_path):
-    (tmp_path / "torch.py").write_text("")  # of PyTorch itself nothing is asked for
-    process = run(SCRIPT, "--help", env=os.environ | {"KERAS_BACKEND": backend})
-    assert "KERAS_BACKEND" in one_sentence(process)
+def test_a_backend_that_the_scripts_do_not_run_on(monkeypatch):
+    process = run(SCRIPT, "--help", env=os.environ | {"KERAS_BACKEND": "foo"})
+    assert "KERAS_BACKEND=foo is not installed" in one_sentence(process)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert "Set KERAS_BACKEND to one of them" in refused(monkeypatch, "--help")
 
 
 def test_a_quiet_start_and_a_quiet_end(tmp_path):
@@ -556,7 +534,7 @@ def test_a_model_learns_the_same_with_and_without_speed(options):
     np.testing.assert_array_equal(*weights)
 
 
-TWICE = """
+ON_DEVICE = """
 import runpy, sys
 from common import gpu, speed
 all_steps = gpu.OnDevice.all_steps
@@ -577,7 +555,7 @@ def test_an_epoch_that_lies_on_the_device_trains_the_same(tmp_path):
     for folder in folders:
         folder.mkdir()
     options = ["--dataset", "synthetic", "--limit", "300", "--label-noise", "0.5", "--epochs", "3"]
-    process = subprocess.run([sys.executable, "-c", TWICE, script, *options], cwd=tmp_path, capture_output=True,
+    process = subprocess.run([sys.executable, "-c", ON_DEVICE, script, *options], cwd=tmp_path, capture_output=True,
                              text=True, env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)})
     assert process.returncode == 0 and process.stdout.count("all steps in one go") == 2, process.stderr
     runs = [next(folder.glob("*.h5")) for folder in folders]

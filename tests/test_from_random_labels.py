@@ -47,7 +47,7 @@ def test_regularizers_are_those_of_the_command_line(tmp_path, forks):
 
 def test_pretraining_memorizes_the_first_half_and_the_second_is_trained_on_from_both_starts(tmp_path, forks):
     process = forks.run(PRETRAINED, *SMALL, "--seeds", 2, "--epochs-before", 60, "--epochs", 8, "--out", tmp_path,
-                        picture=True)
+                        picture=True, graphs=True)
     assert process.returncode == 0, process.stderr
     path, = tmp_path.glob("*.run.h5")
     run = record.read(path)
@@ -86,7 +86,8 @@ def test_the_errors_are_those_of_the_model_on_each_kind(path, classes, tmp_path,
     for name in "imdb.py", "imdb_lstm.py", "cifar10_keras_mlp.py":
         if (path.parent / name).exists():
             shutil.copy(path.parent / name, tmp_path)
-    process = forks.run(copy, *SMALL, "--epochs", 2, "--no-weights", "--out", tmp_path, picture=True)
+    process = forks.run(copy, *SMALL, "--epochs", 2, "--no-weights", "--out", tmp_path, picture=True,
+                        graphs=True)
     assert process.returncode == 0, process.stderr
     true, random, share = map(float, process.stdout.split("recomputed ")[1].split()[:3])
     history = record.read(*tmp_path.glob("*.run.h5"))["history"]

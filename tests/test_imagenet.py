@@ -18,7 +18,7 @@ from PIL import Image
 
 tensorflow = pytest.importorskip("tensorflow")
 import imagenet  # noqa: E402
-from common import record  # noqa: E402
+from common import record, speed  # noqa: E402
 
 import keras  # noqa: E402
 
@@ -413,6 +413,7 @@ PINNED = [4, 2, 8, 3, 6, 0, 0, 5, 7, 7, 5, 6]
 def started(monkeypatch, *options):
     monkeypatch.setattr(sys, "argv", ["script.py", *map(str, options)])
     path = ROOT / "Inception v3" / "imagenet_inception_v3_wd.py"
+    monkeypatch.setattr(speed, "fast_precision", lambda: "mixed_bfloat16")
     return imagenet.start(vars(imported(path)) | {"__file__": str(path)})
 
 
@@ -447,11 +448,11 @@ def test_model(script):
     assert any(isinstance(layer, keras.layers.Dropout) for layer in model.layers) == ("dropout" in script.stem)
 
 
-def test_a_script_from_end_to_end(tmp_path):
+def test_a_script_from_end_to_end(tmp_path, forks):
     script = ROOT / "Inception v3" / "imagenet_inception_v3_dropout_wd_rand_labels.py"
-    options = ["--dataset", "synthetic", "--limit", "32", "--image-size", "75", "--epochs", "2",
+    options = ["--dataset", "synthetic", "--limit", "8", "--image-size", "75", "--epochs", "2",
                "--learning-rate-decay", "0.5"]
-    process = run(script, *options, "--out", tmp_path)
+    process = forks.run(script, *options, "--out", tmp_path, picture=True)
     assert process.returncode == 0, process.stderr
     model, = tmp_path.glob("*.h5")
     told = record.read(model)
@@ -459,7 +460,7 @@ def test_a_script_from_end_to_end(tmp_path):
     np.testing.assert_allclose(told["history"]["learning_rate"], [0.05, 0.025])
     assert told["title"].startswith("Inception v3 on ImageNet, dropout, weight decay, random labels (synthetic")
     loaded = keras.models.load_model(model, compile=False)
-    np.testing.assert_allclose(loaded.predict(told["probe"]["inputs"], verbose=0), told["probe"]["outputs"], rtol=1e-3)
+    np.testing.assert_allclose(loaded(told["probe"]["inputs"], training=False), told["probe"]["outputs"], rtol=1e-3)
 
 
 def test_no_data(tmp_path, monkeypatch):

@@ -90,10 +90,13 @@ def test_other_labels_and_another_data_set_fail(monkeypatch):
     assert len(failing(verify.data_sets)) == 1
 
 
-def test_what_there_is_not_is_refused():
-    script = ROOT / "Results" / "verify.py"
-    assert "no check is named figures" in run(script, "figures").stderr
-    assert "No model has such a name" in one_sentence(run(script, "models", "--models", "MLP1/*.h6"))
+@pytest.mark.parametrize("options, says", [(["figures"], "no check is named figures"),
+                                           (["models", "--models", "MLP1/*.h6"], "No model has such a name")])
+def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["verify.py", *options])
+    with pytest.raises(SystemExit) as refusal:
+        verify.main()
+    assert says in str(refusal.value) + capsys.readouterr().err
 
 
 def test_the_last_line_and_the_status_say_whether_all_holds():
