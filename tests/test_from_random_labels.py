@@ -9,7 +9,7 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence
+from conftest import FEW, ROOT, one_sentence
 
 START = ROOT / "MLP1" / "cifar10_keras_mlp_from_random_labels.py"
 PRETRAINED = ROOT / "MLP1" / "cifar10_pretrained_on_random_labels.py"
@@ -36,7 +36,7 @@ def test_a_start_that_is_missing_or_of_another_network_is_said_in_a_sentence(sta
 def test_regularizers_are_those_of_the_command_line(tmp_path, forks):
     script = ROOT / "Mini Alexnet" / "cifar10_alexnet_from_random_labels.py"
     process = forks.run(script, "--dataset", "synthetic", "--limit", 20, "--epochs", 1, "--weight-decay", 0.01,
-                        "--random-crop", "true", "--no-weights", "--out", tmp_path)
+                        "--random-crop", "true", "--no-weights", "--out", tmp_path, before=FEW)
     assert process.returncode == 0, process.stderr
     path, = tmp_path.glob("*.run.h5")
     assert path.name.endswith("--weight-decay-0.01--random-crop-True.run.h5")

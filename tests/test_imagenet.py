@@ -13,7 +13,7 @@ from importing import imported
 
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import FEW, HEAD, ROOT, one_sentence, run
 from PIL import Image
 
 tensorflow = pytest.importorskip("tensorflow")
@@ -73,15 +73,14 @@ def test_shards_hold_the_images_exactly(tree, tmp_path):
     assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
 
 
-def test_a_build_that_nobody_watches(tmp_path):
+@pytest.mark.parametrize("stdout, before", [(None, "os.close(1); sys.stdout = None"), (None, HEAD), ("/dev/full", "")],
+                         ids=["closed", "head", "full disk"])
+def test_a_build_that_nobody_watches(tmp_path, forks, stdout, before):
     (tmp_path / "few" / "train" / "n01").mkdir(parents=True)
     (tmp_path / "few" / "train" / "n01" / "x.JPEG").write_bytes(image(0))
-    for number, end in enumerate([">&-", "| head -c 1", "> /dev/full"]):
-        shards = tmp_path / str(number)
-        command = f'"{sys.executable}" "{BUILD}" "{tmp_path / "few"}" "{shards}" {end}'
-        process = subprocess.run(command, shell=True, text=True, capture_output=True)
-        assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
-        assert imagenet.read_index(shards)["pictures"] == {"train": 1, "val": 0}
+    process = forks.run(BUILD, tmp_path / "few", tmp_path / "shards", stdout=stdout, before=before)
+    assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
+    assert imagenet.read_index(tmp_path / "shards")["pictures"] == {"train": 1, "val": 0}
 
 
 def test_a_killed_build_goes_on(tree, tmp_path):
@@ -452,7 +451,7 @@ def test_a_script_from_end_to_end(tmp_path, forks):
     script = ROOT / "Inception v3" / "imagenet_inception_v3_dropout_wd_rand_labels.py"
     options = ["--dataset", "synthetic", "--limit", "8", "--image-size", "75", "--epochs", "2",
                "--learning-rate-decay", "0.5"]
-    process = forks.run(script, *options, "--out", tmp_path, picture=True)
+    process = forks.run(script, *options, "--out", tmp_path, before=FEW, picture=True)
     assert process.returncode == 0, process.stderr
     model, = tmp_path.glob("*.h5")
     told = record.read(model)

@@ -10,7 +10,7 @@ from common import record
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import FEW, ROOT
 from keras import layers, ops
 
 
@@ -93,8 +93,8 @@ def test_rank_correlations():
                                     "Mini Inception/cifar10_tf_inception_no_bn_rand_labels.py"])
 def test_the_start_is_rebuilt(script, tmp_path, forks):
     """A training with next to no learning rate ends where it began."""
-    process = forks.run(ROOT / script, "--dataset", "synthetic", "--limit", 64, "--epochs", 1, "--learning-rate", 1e-30,
-                  "--seed", 3, "--out", tmp_path)
+    process = forks.run(ROOT / script, "--dataset", "synthetic", "--limit", 16, "--epochs", 1, "--learning-rate", 1e-30,
+                        "--seed", 3, "--out", tmp_path, before=FEW)
     assert process.returncode == 0, process.stderr
     file, = tmp_path.glob("*.h5")
     model = keras.models.load_model(file, compile=False)

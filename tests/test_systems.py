@@ -10,7 +10,7 @@ from importing import imported
 
 import numpy as np
 import pytest
-from conftest import ROOT, edited, one_sentence, run
+from conftest import HEAD, ROOT, edited, one_sentence, run
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "100", "--epochs", "1"]
@@ -172,15 +172,6 @@ def test_streams_that_are_closed_cost_nothing(tmp_path):
     assert process.returncode == 0
     assert record.read(tmp_path / "my_mlp--synthetic--limit-100--epochs-1.h5")["title"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".h5", ".png"}
-
-
-HEAD = """
-reading, writing = os.pipe()
-os.dup2(writing, 1)
-os.close(writing)
-import threading
-threading.Thread(target=lambda: os.read(reading, 10) and os.close(reading)).start()
-"""
 
 
 @pytest.mark.parametrize("stdout, before", [("/dev/full", ""), (None, HEAD)], ids=["full disk", "head"])
