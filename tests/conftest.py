@@ -125,6 +125,15 @@ def forks(tmp_path_factory):
     forks.server.communicate()
 
 
+@pytest.fixture
+def eagerly():
+    """TensorFlow executes step by step and compiles nothing, which takes longer than a few steps."""
+    tensorflow = pytest.importorskip("tensorflow")
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
 def edited(text, *changes):
     """A script's text with each (before, after) of the changes made; each must be there."""
     for before, after in changes:

@@ -132,10 +132,9 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     assert 0 < len(kept) < len(seconds) == 12 and seconds[:len(kept)] == kept
 
 
-def test_a_coordinator_with_tensorflow(script, tmp_path):
-    process = run(script, *OPTIONS, "--out", tmp_path,
-                  env=os.environ | BESIDE | {"KERAS_BACKEND": "tensorflow",
-                                    "KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
+def test_a_coordinator_with_tensorflow(script, tmp_path, forks):
+    process = forks.run(script, *OPTIONS, "--out", tmp_path, before=f"sys.path.append({str(ROOT / 'Inception v3')!r})",
+                        environment={"KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
     assert "Set KERAS_BACKEND=jax" in one_sentence(process)
 
 

@@ -36,7 +36,7 @@ def test_there_are_twelve_tasks_each_with_command_minutes_question_and_answer():
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.splitlines()[0])
-def test_the_command_runs_at_a_tiny_size(task, tmp_path, monkeypatch):
+def test_the_command_runs_at_a_tiny_size(task, tmp_path, monkeypatch, eagerly):
     commands = re.search(r"```sh\n(.*?)```", task, re.DOTALL)[1].splitlines()
     folder = tmp_path / "MLP1"
     folder.mkdir()

@@ -83,17 +83,15 @@ def test_a_build_that_nobody_watches(tmp_path, forks, stdout, before):
     assert imagenet.read_index(tmp_path / "shards")["pictures"] == {"train": 1, "val": 0}
 
 
-def test_a_killed_build_goes_on(tree, tmp_path):
+def test_a_killed_build_goes_on(tree, tmp_path, forks):
     build.build(tree, tmp_path / "at once", None, workers=1)
     shards = tmp_path / "killed"
     # The process ends itself, as if killed, when it begins its second shard.
-    code = ("import os, runpy, sys\nfrom common import record\nreplacing, begun = record.replacing, []\n"
+    code = ("from common import record\nreplacing, begun = record.replacing, []\n"
             "def killed(path):\n    if path.name.startswith('train'):\n        begun.append(path)\n"
             "    if len(begun) == 2:\n        os._exit(9)\n    return replacing(path)\n"
-            "record.replacing = killed\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')")
-    process = subprocess.run([sys.executable, "-c", code, BUILD, tree, shards, "--workers", "1"], text=True,
-                             capture_output=True,
-                             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(BUILD.parent)])})
+            "record.replacing = killed")
+    process = forks.run(BUILD, tree, shards, "--workers", "1", before=code)
     assert process.returncode == 9, process.stderr
     kept, = shards.glob("train-*")
     before = kept.stat().st_mtime_ns
@@ -196,8 +194,8 @@ def test_images_whose_names_differ_in_their_ending_or_have_dots(tree):
     assert (found["n01_0.JPEG"], found["n01_0.png"], found["n01.2.JPEG"]) == ("n01", "n02", "n03")
 
 
-def test_trees_that_cannot_be_used(tree, tmp_path):
-    assert "There are no images" in one_sentence(run(BUILD, tmp_path / "nowhere", tmp_path / "shards"))
+def test_trees_that_cannot_be_used(tree, tmp_path, forks):
+    assert "There are no images" in one_sentence(forks.run(BUILD, tmp_path / "nowhere", tmp_path / "shards"))
     build.build(tree, tmp_path / "shards", None, workers=1)
     (tree / "val" / "n01").rename(tree / "val" / "n09")
     with pytest.raises(SystemExit, match="has a class n09 that is not in train"):

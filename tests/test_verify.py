@@ -12,7 +12,7 @@ import verify
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, one_sentence
 
 OPTIONS = argparse.Namespace(data=None, models=[])
 NAMES = "cifar10_keras_mlp", "cifar10_keras_mlp_rand"
@@ -99,9 +99,13 @@ def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
     assert says in str(refusal.value) + capsys.readouterr().err
 
 
-def test_the_last_line_and_the_status_say_whether_all_holds():
-    process = run(ROOT / "Results" / "verify.py", "files")
-    assert process.returncode == 0 and process.stdout.splitlines()[-1] == "All 1 checks hold.", process.stderr
+@pytest.mark.parametrize("holds, last", [(True, "All 1 checks hold."), (False, "1 of 1 checks fail: sums")])
+def test_the_last_line_and_the_status_say_whether_all_holds(holds, last, monkeypatch, capsys):
+    monkeypatch.setitem(verify.CHECKS, "files", lambda options: [(holds, "sums")])
+    monkeypatch.setattr(sys, "argv", ["verify.py", "files"])
+    with pytest.raises(SystemExit) as end:
+        verify.main()
+    assert end.value.code is not holds and capsys.readouterr().out.splitlines()[-1] == last
 
 
 def test_a_model_is_written_once(tmp_path):
