@@ -2,7 +2,8 @@
 
 The plain script, but for its start: the weights of the model beside it that has memorized random labels.  The true
 labels are fitted as well from there.  Is it a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
-"Bad global minima exist and SGD can reach them")?  Here it is hardly worse.  Try --weight-decay 1e-5.
+"Bad global minima exist and SGD can reach them")?  Here it is about a point worse on test reviews, with --weight-decay
+1e-5 half a point, and no more than the test accuracy changes from one epoch to the next.
 """
 
 from pathlib import Path

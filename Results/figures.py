@@ -302,14 +302,16 @@ def from_random_labels(path):
 
 
 def widths(path):
-    """Draws training and test error of MLP 1x512 with fewer units and more, with label noise."""
+    """Draws training and test error of MLP 1x512 with fewer units and more, with label noise: mean and range."""
     rows = {units: row for units, row in catalog.WIDTHS.items() if catalog.file_of(row)}
     if len(rows) < 3:
         return
     figure, axes = plot.subplots(figsize=(7, 4.2))
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
-        axes.plot(rows.keys(), [100 * (1 - catalog.run_of(row)[f"{split}_accuracy"]) for row in rows.values()], color,
-                  marker="o", label=f"{split} error")
+        errors = [100 - catalog.accuracies(row, split) for row in rows.values()]
+        axes.plot(rows.keys(), list(map(np.mean, errors)), color, marker="o", label=f"{split} error")
+        axes.fill_between(rows.keys(), list(map(min, errors)), list(map(max, errors)), color=color, alpha=0.25,
+                          linewidth=0)
     absent = [f"{units:,} units" for units in catalog.WIDTHS if units not in rows]
     axes.set(xlabel="units of the hidden layer" + _missing(absent), ylabel="error in %", ylim=(0, 100))
     axes.set_xscale("log", base=2)
