@@ -159,6 +159,13 @@ def starts_table():
     return "\n".join(lines)
 
 
+def widths_table():
+    """Makes the Markdown table of MLP 1x512 with fewer units and more, a fifth of the labels redrawn."""
+    rows = {units: row for units, row in catalog.WIDTHS.items() if catalog.file_of(row)}
+    return "\n".join(["| units | train | test |", "| ---: | ---: | ---: |", *(
+        f"| {units:,} | {accuracy(row, 'train')} | {accuracy(row, 'test')} |" for units, row in rows.items())])
+
+
 def paper(row):
     """The paper's training and test accuracy as cells, top-5 accuracy in brackets; empty where it has none."""
     top_5 = [f" ({value})" for value in row.paper_top_5] or ["", ""]
@@ -267,6 +274,7 @@ def main():
                                    if (results / f"{name}.png").exists()}))
     fill(readme, "measures", measures_table())
     fill(readme, "starts", starts_table())
+    fill(readme, "widths", widths_table())
     for network in catalog.NETWORKS:
         fill(readme, network, gallery({row.picture: f"{row.label}<br>{links(row, picture=False)}" for row in rows
                                        if row.network == network}))
