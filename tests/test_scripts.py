@@ -70,7 +70,8 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
     assert published() == before, "a trial touches nothing"
 
     model, told = keras.models.load_model(folder / (stem + ".h5"), compile=False), record.read(folder / (stem + ".h5"))
-    np.testing.assert_allclose(model(told["probe"]["inputs"]), told["probe"]["outputs"], rtol=1e-3, atol=1e-4)
+    found, expected = model(told["probe"]["inputs"], training=False), told["probe"]["outputs"]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert told["settings"].get("transform") == next((name for name in TRANSFORMS if script.stem.endswith(name)), None)
     assert "synthetic" in told["title"] and told["settings"]["random_crop"] == ("rand_crop" in script.stem)
     assert told["settings"]["label_noise"] == (1 if re.search("_rand(_labels.*|_wd)?$", script.stem) else 0)
