@@ -126,6 +126,12 @@ def forks(tmp_path_factory):
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures are put together, but their files stay empty: drawing them takes a second each."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **options: Path(path).touch())
+
+
+@pytest.fixture
 def eagerly():
     """TensorFlow executes step by step and compiles nothing, which takes longer than a few steps."""
     tensorflow = pytest.importorskip("tensorflow")

@@ -5,7 +5,6 @@ import re
 import runpy
 import sys
 import timeit
-from pathlib import Path
 
 import common.layers  # noqa: F401  the one import that loading a small Alexnet takes
 from common import data, record
@@ -41,7 +40,7 @@ def plain(script):
 
 
 @SCRIPTS
-def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path, monkeypatch):
+def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path, monkeypatch, undrawn):
     folder = tmp_path / "with a space"
     folder.mkdir()
     def published():
@@ -53,7 +52,6 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
         process = run(script, *options, cwd=tmp_path)
         assert process.returncode == 0, process.stderr
     else:  # as Python runs it, but without the seconds that loading TensorFlow takes, with fewer images, not drawn
-        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path, **options: Path(path).touch())
         monkeypatch.setattr(data, "SYNTHETIC", (40, 20))
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [script, *map(str, options)])

@@ -99,6 +99,10 @@ def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
     assert says in str(refusal.value) + capsys.readouterr().err
 
 
+def test_published_files_are_as_listed():
+    assert failing(verify.files) == []
+
+
 @pytest.mark.parametrize("holds, last", [(True, "All 1 checks hold."), (False, "1 of 1 checks fail: sums")])
 def test_the_last_line_and_the_status_say_whether_all_holds(holds, last, monkeypatch, capsys):
     monkeypatch.setitem(verify.CHECKS, "files", lambda options: [(holds, "sums")])
