@@ -15,6 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / folder) for folder in ("Results", "Inception v3", "LSTM", "MLP1")]
 
 
+def pytest_configure(config):
+    """Keeps each of xdist's processes to a core: on two cores the threads of two TensorFlows hinder each other."""
+    if hasattr(config, "workerinput") and hasattr(os, "sched_setaffinity"):
+        cores, number = sorted(os.sched_getaffinity(0)), int(config.workerinput["workerid"].removeprefix("gw"))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
 def every_script():
     """The scripts that train a network of theirs, as paths."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("*/cifar10_*.py"),
@@ -90,10 +97,10 @@ threading.Thread(target=lambda: os.read(reading, 10) and os.close(reading)).star
 class Forks:
     """Runs scripts as `run` does, each in a process forked from one that has loaded TensorFlow, which saves seconds."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **environment):
         self.folder = folder
         self.server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+                                       text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment)
 
     def run(self, script, *options, before="", stdout=None, picture=False, graphs=False, environment=(), run=True):
         """Runs a script from its folder, by default without its picture, and returns it as `run` does.

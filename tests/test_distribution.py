@@ -2,17 +2,14 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 
 from common import record
 
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, Forks, one_sentence
 
 pytest.importorskip("jax")
 pytest.importorskip("tensorflow")
@@ -20,11 +17,13 @@ pytest.importorskip("tensorflow")
 # A user's copy of an Inception v3 script, with a small network in its place.
 SCRIPT = '''"""Small network on ImageNet."""
 import imagenet
+from common import data
 
 import keras
 from keras import layers
 
-EPOCHS, BATCH_SIZE, LEARNING_RATE, LEARNING_RATE_DECAY, PRECISION, IMAGE_SIZE = 3, 16, 0.01, 0.95, "auto", 75
+data.SYNTHETIC = 200, 100
+EPOCHS, BATCH_SIZE, LEARNING_RATE, LEARNING_RATE_DECAY, PRECISION, IMAGE_SIZE = 5, 16, 0.01, 0.95, "auto", 75
 
 if __name__ == "__main__":
     run = imagenet.start(globals())
@@ -39,8 +38,36 @@ if __name__ == "__main__":
     run.fit(model, train, test, EPOCHS)
     run.save(model)
 '''
-BESIDE = {"PYTHONPATH": os.pathsep.join([str(ROOT / "Inception v3"), str(ROOT)])}  # imagenet.py, and this very common
+BESIDE = f"sys.path.append({str(ROOT / 'Inception v3')!r})\n"  # imagenet.py
 OPTIONS = ["--dataset", "synthetic", "--limit", "96"]
+
+# Before the script: it becomes two processes of one training, of which the second is killed as an epoch begins.
+PAIR = BESIDE + """
+import signal, socket
+from common import training
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    address = f"127.0.0.1:{free.getsockname()[1]}"
+second = os.fork()
+os.environ |= {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+               "KERAS_DISTRIBUTION_PROCESS_ID": str(int(not second))}
+signal.alarm(150)  # at the latest
+begin = training.Epochs.on_epoch_begin
+
+def begin_or_end(self, epoch, logs=None):
+    begin(self, epoch)
+    if epoch == LOST and not second:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
+"""
+
+
+@pytest.fixture(scope="module")
+def jax_forks(tmp_path_factory):
+    forks = Forks(tmp_path_factory.mktemp("forks"), KERAS_BACKEND="jax")
+    yield forks
+    forks.server.communicate()
 
 
 @pytest.fixture
@@ -67,22 +94,10 @@ importlib.import_module(sys.argv[1])
 
 @pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "Inception v3").glob("*.py")))
 def test_the_environment_is_set_before_keras_is_imported(module):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")} | BESIDE
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")} | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "Inception v3"), str(ROOT)])}
     process = subprocess.run([sys.executable, "-c", AT_KERAS, module], text=True, capture_output=True, env=environment)
     assert process.stdout.split() == ["3", "1"], process.stderr
-
-
-def start(script, *options, processes=2):
-    """Starts the processes of a training."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = os.environ | BESIDE | {"KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-                                "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes)}
-    return [subprocess.Popen([sys.executable, script, *OPTIONS, *options], text=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE,
-                             env=environment | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)})
-            for number in range(processes)]
 
 
 def result(folder):
@@ -101,47 +116,33 @@ def assert_same(one, other):
         assert one[name] == pytest.approx(other[name], abs=0.03)
 
 
-def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path):
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    process = run(script, *OPTIONS, "--out", alone, "--epochs", "12",
-                  env=os.environ | BESIDE | {"KERAS_BACKEND": "jax"})
+def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path, jax_forks):
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    for folder in alone, together:
+        folder.mkdir()
+    process = jax_forks.run(script, *OPTIONS, "--out", alone, before=BESIDE)
     assert process.returncode == 0, process.stderr
 
-    # One of two is killed once an epoch is behind them.
-    together = tmp_path / "together"
-    together.mkdir()
-    first, second = start(script, "--out", together, "--epochs", "12")
-    while not (checkpoints := list(together.glob(".my_imagenet*.checkpoint.npz"))):
-        assert first.poll() is None and second.poll() is None, first.communicate()
-        time.sleep(0.05)
-    second.send_signal(signal.SIGKILL)
-    began = time.monotonic()
-    _, errors = first.communicate(timeout=200)
-    second.communicate()
-    assert time.monotonic() - began < 150 and first.returncode not in (0, None)
-    assert "have lost each other" in errors and "resume from the last whole epoch" in errors
-
-    kept = json.loads(str(np.load(*checkpoints)["history"]))["seconds"]
-    for process in start(script, "--out", together, "--epochs", "12"):
-        said, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, said + errors
+    process = jax_forks.run(script, *OPTIONS, "--out", together, before=PAIR.replace("LOST", "2"))
+    assert process.returncode == 1 and "have lost each other" in process.stderr, process.stderr
+    assert "resume from the last whole epoch" in process.stderr
+    checkpoint, = together.glob(".my_imagenet*.checkpoint.npz")
+    kept = json.loads(str(np.load(checkpoint)["history"]))["seconds"]
+    process = jax_forks.run(script, *OPTIONS, "--out", together, before=PAIR.replace("LOST", "None"))
+    assert process.returncode == 0, process.stderr
     assert_same(result(alone), result(together))
     # Epochs that were trained again would have taken another time.
     seconds = result(together)["history"]["seconds"].tolist()
-    assert 0 < len(kept) < len(seconds) == 12 and seconds[:len(kept)] == kept
+    assert 0 < len(kept) < len(seconds) == 5 and seconds[:len(kept)] == kept
 
 
 def test_a_coordinator_with_tensorflow(script, tmp_path, forks):
-    process = forks.run(script, *OPTIONS, "--out", tmp_path, before=f"sys.path.append({str(ROOT / 'Inception v3')!r})",
+    process = forks.run(script, *OPTIONS, "--out", tmp_path, before=BESIDE,
                         environment={"KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
     assert "Set KERAS_BACKEND=jax" in one_sentence(process)
 
 
-def test_a_batch_that_devices_cannot_share(script, tmp_path):
-    process = run(script, *OPTIONS, "--batch-size", "15", "--out", tmp_path,
-                  env=os.environ | BESIDE | {"KERAS_BACKEND": "jax",
-                                             "XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
+def test_a_batch_that_devices_cannot_share(script, tmp_path, jax_forks):
+    process = jax_forks.run(script, *OPTIONS, "--batch-size", "15", "--out", tmp_path, before=BESIDE,
+                            environment={"XLA_FLAGS": "--xla_force_host_platform_device_count=2"})
     assert "The batch size 15 cannot be shared evenly among 2 devices" in one_sentence(process)
-
-
