@@ -15,13 +15,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / folder) for folder in ("Results", "Inception v3", "LSTM", "MLP1")]
 
 
-def pytest_configure(config):
-    """Keeps each of xdist's processes to a core: on two cores the threads of two TensorFlows hinder each other."""
-    if hasattr(config, "workerinput") and hasattr(os, "sched_setaffinity"):
-        cores, number = sorted(os.sched_getaffinity(0)), int(config.workerinput["workerid"].removeprefix("gw"))
-        os.sched_setaffinity(0, {cores[number % len(cores)]})
-
-
 def every_script():
     """The scripts that train a network of theirs, as paths."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("*/cifar10_*.py"),
