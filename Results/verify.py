@@ -155,9 +155,8 @@ def solved(options):
 
         script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "cifar10_random_features.py"))
         run = run_script("MLP1/cifar10_random_features.py", folder, options, "--limit", str(count), "--filters", "32")
-        script["random_filters"].__globals__["FILTERS"] = 32
         windows = [standardized(part[:, 2:30, 2:30]) for part in (images[:count], test_images)]
-        filters = script["random_filters"](windows[0], np.random.RandomState(0))
+        filters = script["random_filters"](windows[0], np.random.RandomState(0), 32)
         z, test_z = (np.concatenate([script["features"](part[k:k + 500], filters) for k in range(0, len(part), 500)])
                      for part in windows)
         weights = np.linalg.lstsq(z, np.eye(10)[true[:count]], rcond=None)[0]
