@@ -153,16 +153,22 @@ def solved(options):
             yield abs(found - run[f"{name}test_accuracy"]) <= 10 * TOLERANCE, (
                 f"Gaussian kernel, {count:,} images, {name or 'true '}labels: {found:.2%} test")
 
-        script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "cifar10_random_features.py"))
-        run = run_script("MLP1/cifar10_random_features.py", folder, options, "--limit", str(count), "--filters", "32")
-        windows = [standardized(part[:, 2:30, 2:30]) for part in (images[:count], test_images)]
-        filters = script["random_filters"](windows[0], np.random.RandomState(0), 32)
-        z, test_z = (np.concatenate([script["features"](part[k:k + 500], filters) for k in range(0, len(part), 500)])
-                     for part in windows)
-        weights = np.linalg.lstsq(z, np.eye(10)[true[:count]], rcond=None)[0]
-        found = np.mean((test_z @ weights).argmax(axis=1) != test_labels)
-        yield abs(found - run["error"]["no penalty, test"][-1]) <= 10 * TOLERANCE, (
-            f"random convolutional features, 32 filters, {count:,} images: {found:.2%} test error")
+        yield random_features(options, folder, count)
+
+
+def random_features(options, folder, count):
+    """(whether the script solves 256 random features of so many images as numpy does, what was found)."""
+    (images, true), (test_images, test_labels) = cifar_10(options.data)
+    script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "cifar10_random_features.py"))
+    run = run_script("MLP1/cifar10_random_features.py", folder, options, "--limit", str(count), "--filters", "32")
+    windows = [standardized(part[:, 2:30, 2:30]) for part in (images[:count], test_images)]
+    filters = script["random_filters"](windows[0], np.random.RandomState(0), 32)
+    z, test_z = (np.concatenate([script["features"](part[k:k + 500], filters) for k in range(0, len(part), 500)])
+                 for part in windows)
+    weights = np.linalg.lstsq(z, np.eye(10)[true[:count]], rcond=None)[0]
+    found = np.mean((test_z @ weights).argmax(axis=1) != test_labels)
+    return abs(found - run["error"]["no penalty, test"][-1]) <= 10 * TOLERANCE, (
+        f"random convolutional features, 32 filters, {count:,} images: {found:.2%} test error")
 
 
 @functools.cache

@@ -92,6 +92,12 @@ def test_other_labels_and_another_data_set_fail(monkeypatch):
     assert len(failing(verify.data_sets)) == 1
 
 
+@REAL
+def test_random_features_are_solved_again(tmp_path):
+    holds, what = verify.random_features(OPTIONS, str(tmp_path), 1000)
+    assert holds, what
+
+
 @pytest.mark.parametrize("options, says", [(["figures"], "no check is named figures"),
                                            (["models", "--models", "MLP1/*.h6"], "No model has such a name")])
 def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
