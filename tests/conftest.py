@@ -87,6 +87,22 @@ threading.Thread(target=lambda: os.read(reading, 10) and os.close(reading)).star
 """
 
 
+# Before a script: a signal ends it as its fourth epoch begins
+INTERRUPTED = """
+import signal
+from common import training
+signal.signal(signal.SIGINT, signal.default_int_handler)
+begin = training.Epochs.on_epoch_begin
+
+def begin_or_end(self, epoch, logs=None):
+    begin(self, epoch)
+    if epoch == 3:
+        os.kill(os.getpid(), signal.{name})
+
+training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
+"""
+
+
 class Forks:
     """Runs scripts as `run` does, each in a process forked from one that has loaded TensorFlow, which saves seconds."""
 
@@ -116,13 +132,18 @@ class Forks:
         return subprocess.CompletedProcess(order["argv"], status, *(file.read_text() for file in files))
 
 
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory):
+def started(tmp_path_factory, **environment):
+    """Yields Forks, for a fixture, and ends them; skips the test where there is no fork."""
     if not hasattr(os, "fork"):
         pytest.skip("no fork on this system")
-    forks = Forks(tmp_path_factory.mktemp("forks"))
+    forks = Forks(tmp_path_factory.mktemp("forks"), **environment)
     yield forks
     forks.server.communicate()
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    yield from started(tmp_path_factory)
 
 
 @pytest.fixture

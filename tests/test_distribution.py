@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 
 from common import record
 
 import numpy as np
 import pytest
-from conftest import ROOT, Forks, one_sentence
+from conftest import INTERRUPTED, ROOT, one_sentence, started
 
 pytest.importorskip("jax")
 pytest.importorskip("tensorflow")
@@ -41,33 +42,32 @@ if __name__ == "__main__":
 BESIDE = f"sys.path.append({str(ROOT / 'Inception v3')!r})\n"  # imagenet.py
 OPTIONS = ["--dataset", "synthetic", "--limit", "96"]
 
-# Before the script: it becomes two processes of one training, of which the second is killed as an epoch begins.
+# Before the script: two processes of one training, and one that waits for them
 PAIR = BESIDE + """
 import signal, socket
 from common import training
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     address = f"127.0.0.1:{free.getsockname()[1]}"
-second = os.fork()
+processes = []
+for number in "01":
+    processes.append(os.fork())
+    if not processes[-1]:
+        break
+else:
+    print("ended with", [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes], flush=True)
+    os._exit(0)
 os.environ |= {"KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-               "KERAS_DISTRIBUTION_PROCESS_ID": str(int(not second))}
+               "KERAS_DISTRIBUTION_PROCESS_ID": number}
 signal.alarm(150)  # at the latest
-begin = training.Epochs.on_epoch_begin
-
-def begin_or_end(self, epoch, logs=None):
-    begin(self, epoch)
-    if epoch == LOST and not second:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
+training.CHECKPOINT = 0
 """
+SECOND_KILLED = PAIR + 'if number == "1":\n' + textwrap.indent(INTERRUPTED.format(name="SIGKILL"), "    ")
 
 
 @pytest.fixture(scope="module")
 def jax_forks(tmp_path_factory):
-    forks = Forks(tmp_path_factory.mktemp("forks"), KERAS_BACKEND="jax")
-    yield forks
-    forks.server.communicate()
+    yield from started(tmp_path_factory, KERAS_BACKEND="jax")
 
 
 @pytest.fixture
@@ -123,13 +123,13 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     process = jax_forks.run(script, *OPTIONS, "--out", alone, before=BESIDE)
     assert process.returncode == 0, process.stderr
 
-    process = jax_forks.run(script, *OPTIONS, "--out", together, before=PAIR.replace("LOST", "2"))
-    assert process.returncode == 1 and "have lost each other" in process.stderr, process.stderr
+    process = jax_forks.run(script, *OPTIONS, "--out", together, before=SECOND_KILLED)
+    assert "ended with [1, -9]" in process.stdout and "have lost each other" in process.stderr, process.stderr
     assert "resume from the last whole epoch" in process.stderr
     checkpoint, = together.glob(".my_imagenet*.checkpoint.npz")
     kept = json.loads(str(np.load(checkpoint)["history"]))["seconds"]
-    process = jax_forks.run(script, *OPTIONS, "--out", together, before=PAIR.replace("LOST", "None"))
-    assert process.returncode == 0, process.stderr
+    process = jax_forks.run(script, *OPTIONS, "--out", together, before=PAIR)
+    assert "ended with [0, 0]" in process.stdout, process.stderr
     assert_same(result(alone), result(together))
     # Epochs that were trained again would have taken another time.
     seconds = result(together)["history"]["seconds"].tolist()

@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, edited, one_sentence, run
+from conftest import INTERRUPTED, ROOT, edited, one_sentence, run
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "200"]
@@ -183,21 +183,6 @@ def test_the_same_run_twice_at_once_damages_nothing(forks, tmp_path, uninterrupt
     assert both.returncode == 0 and both.stdout.count("epoch 8 of 8: ") == 2, both.stderr
     assert_same_run(tmp_path / (STEM + ".h5"), uninterrupted)
     assert {path.name for path in tmp_path.iterdir()} == {STEM + ".h5", STEM + ".png"}
-
-
-INTERRUPTED = """
-import signal
-from common import training
-signal.signal(signal.SIGINT, signal.default_int_handler)
-begin = training.Epochs.on_epoch_begin
-
-def begin_or_end(self, epoch, logs=None):
-    begin(self, epoch)
-    if epoch == 3:
-        os.kill(os.getpid(), signal.{name})
-
-training.CHECKPOINT, training.Epochs.on_epoch_begin = 0, begin_or_end
-"""
 
 
 @pytest.mark.parametrize("name, status", [("SIGINT", 128 + signal.SIGINT), ("SIGKILL", -signal.SIGKILL)])
