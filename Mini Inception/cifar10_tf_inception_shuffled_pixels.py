@@ -14,7 +14,7 @@ from keras import layers
 
 EPOCHS = 20                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
-LEARNING_RATE = 0.01        # of the first epoch, as with random labels, to compare how soon each is fitted
+LEARNING_RATE = 0.01        # of the first epoch; all of Figure 1 begins so, to compare how soon each is fitted
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 

@@ -45,7 +45,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
-         "Margins": "Margins over the product of spectral norms: smaller with random labels, but in Mini Inception",
+         "Margins": "Margins over spectral norms: smaller with random labels where both began with one learning rate",
          "cifar10_double_descent": "Double descent: the error peaks with as many features as images, then falls again",
          "Widths": "More units than it takes to fit all labels, wrong ones too, and what that does to the test error",
          "From_random_labels": "True labels fitted from weights that fit random ones: a worse minimum?",

@@ -12,9 +12,10 @@ training and test accuracy badly or the wrong way, sharpness best.
 What came out here (figures: README.md): with random labels, and the same regularizers, path norm, product of Frobenius
 norms and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
 networks sharpness goes best with the gap, as Jiang et al. say, and norms badly, the spectral product the wrong way.
-Against Bartlett et al., the margin over the spectral product tells MLPs and Mini Alexnet apart, but is larger with
-random labels in Mini Inception; there, though, random labels were trained at a lower learning rate, which by itself
-may do it.  And no norm is universal: with weight decay on random labels alone, most are smaller.
+The margin over the spectral product is smaller with random labels, as Bartlett et al. say, in every pair whose learning
+rate began the same; in the two where it began lower for random labels, Mini Inception with weight decay and without
+batch norm, it is larger: it tells of the learning rate, too.  And no norm is universal: with weight decay on random
+labels alone, most are smaller.
 
 Batch norm is folded into the convolution before it.  A layer is the linear map that it is, from its input at its actual
 size, with its padding and strides.  Products are over all layers with weights, those of parallel branches too; pooling

@@ -250,7 +250,7 @@ VARIANTS = {"": [], "rand": [random_labels], "rand_labels": [random_labels], "wd
             "rademacher": [coins], "from_random_labels": [other_start], **{name: [] for name in TRANSFORMS}}
 # Mini Inception's variants that have a schedule of their own: EPOCHS, LEARNING_RATE, LEARNING_RATE_DECAY
 SCHEDULES = {"rand_crop": (30, 0.1, 0.91), "wd_rand_crop": (40, 0.1, 0.91), "no_bn_wd": (40, 0.1, 0.92),
-             "rand_labels": (30, 0.01, 0.95), "rand_labels_wd": (30, 0.01, 0.95),
+             "rand_labels": (53, 0.1, 0.95), "rand_labels_wd": (30, 0.01, 0.95),
              "rand_labels_rand_crop": (100, 0.01, 0.98), "rand_labels_augmentation": (100, 0.01, 0.98),
              "shuffled_pixels": (20, 0.01, 0.95), "random_pixels": (20, 0.01, 0.95), "gaussian": (20, 0.01, 0.95),
              "no_bn_rand_labels": (72, 0.01, 0.97)}
