@@ -243,7 +243,7 @@ def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
         assert bool(judge(rows)[0]) is verdict
 
 
-# What the scripts that are not trained yet will have written, and the opposite
+# What runs like these write, and the opposite, which the claim must not pass
 NORMS = {"true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0.5, 0.6]], "narrow": [[5], [0], [0.8]]}
 
 
