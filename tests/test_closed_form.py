@@ -98,6 +98,13 @@ def test_random_features(tmp_path, forks):
     assert "Give 50 or fewer" in one_sentence(process)
 
 
+def test_flat_patches_make_no_filters():
+    images = np.ones((50, 28, 28, 3), "float32")
+    images[::5, :, 14:] = RANDOM.standard_normal((10, 28, 14, 3))
+    filters = imported(FEATURES).random_filters(images, np.random.RandomState(0), 30)
+    assert filters.shape == (6, 6, 3, 30) and np.isfinite(filters).all()
+
+
 def test_the_dual_form_is_the_primal_one():
     dual, labels, penalty = imported(DUAL), RANDOM.randint(0, 10, 40), 0.01
     x = RANDOM.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
