@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_sentence
 
-OPTIONS = argparse.Namespace(data=None, models=[])
+OPTIONS = argparse.Namespace(data=None, models=[], every_image=False)
 NAMES = "cifar10_keras_mlp", "cifar10_keras_mlp_rand"
 REAL = pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
 
@@ -76,6 +76,22 @@ def test_a_changed_file_fails_by_its_digest_and_a_changed_model_by_what_it_answe
     assert {name: holds for name, (holds, _) in checked.items()} == {
         **{f"MLP1/{name}.h5": False for name in NAMES}, "MLP1/cifar10_keras_mlp_wd.h5": True}
     assert "51.04% test; its file has 100.00% and 51.24%" in checked[f"MLP1/{NAMES[0]}.h5"][1]
+
+
+@REAL
+def test_a_part_of_the_training_images_tells_more_than_chance_from_what_the_file_says(published, monkeypatch):
+    monkeypatch.setitem(verify.SAMPLES, "MLP1", 2000)
+    other, weights = (published / "MLP1" / f"{name}.h5" for name in NAMES)
+    (holds, what), (random_hold, _) = verify.models(OPTIONS)
+    assert holds and random_hold and "100.00% train of 2,000 images, 51.04% test" in what
+    with h5py.File(other, "a") as file:
+        file["run"].attrs["train_accuracy"] -= 0.05
+    with h5py.File(weights, "a") as file:
+        bias, = (name for name in names(file) if file[name].shape == (10,))
+        file[bias][0] += 1
+    assert [holds for holds, _ in verify.models(OPTIONS)] == [False, False]
+    assert verify.agree(0.9, 0.9003) is False and verify.agree(0.9, 0.92, 5000) is False
+    assert verify.agree(0.9, 0.9001) and verify.agree(0.9, 0.91, 5000) and verify.agree(1, 0.9998, 5000)
 
 
 def names(file):
