@@ -73,6 +73,7 @@ def test_the_kernel_on_mnist(tmp_path, forks):
     options = ["--dataset", "mnist", "--data", tmp_path, "--out", tmp_path]
     process = forks.run(KERNEL, *options)
     assert process.returncode == 0, process.stderr
+    assert "not the published data set" in process.stdout
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
     assert told["title"].startswith("Gaussian kernel") and told["title"].endswith("(mnist)")
