@@ -76,11 +76,11 @@ def table(rows):
             if interval and value and value[0].isdigit() and not interval[0] <= float(value) <= interval[1]:
                 cells[f"paper, {split}"] += " *"
                 beyond.append(f"{row.label}, {split} ({interval[0]:.2f} to {interval[1]:.2f})")
-        cells |= {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)}
-        if not lines:
-            lines = [cells.keys(), ["---" if name in ("run", "files") else "---:" for name in cells]]
-        lines.append(cells.values())
-    parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(lines)
+        lines.append(cells | {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)})
+    columns = max(lines, key=len, default={})
+    lines = [columns, ["---" if name in ("run", "files") else "---:" for name in columns],
+             *([cells.get(name, "-") for name in columns] for cells in lines)]
+    parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(columns)
     if beyond:
         parts.append("\\* The paper's figure lies outside the 95 % prediction interval of our seeds: "
                      f"{'; '.join(beyond)}.")

@@ -157,6 +157,12 @@ def test_the_papers_figures_are_beside_no_run_they_are_not_for():
             assert catalog.paper_of(row) == (), row.name
 
 
+def test_a_table_has_as_many_cells_in_every_line():
+    for page in [ROOT / "README.md", *ROOT.glob("*/*.md")]:
+        for block in re.findall(r"(?m)(?:^\|.*\n)+", page.read_text(encoding="utf-8")):
+            assert len({line.count("|") for line in block.splitlines()}) == 1, f"{page}: {block.splitlines()[0]}"
+
+
 def test_what_takes_longest_comes_first():
     """By what the runs took: the median of each network, in the order in which the table of minutes has them."""
     minutes = {}
