@@ -186,13 +186,14 @@ def accuracy(row, split):
 def prediction(row, split):
     """The 95 % prediction interval of a row's accuracy in %: where one more run would be expected; None of one run.
 
-    Rounded outwards to 0.01, as the paper prints its figures.
+    Rounded outwards to 0.01, as the paper prints its figures, and from 0 to 100.
     """
     values = catalog.accuracies(row, split)
     if len(values) < 2:
         return None
     half = T_QUANTILES[len(values)] * values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
-    return math.floor(100 * (values.mean() - half)) / 100, math.ceil(100 * (values.mean() + half)) / 100
+    return (max(math.floor(100 * (values.mean() - half)) / 100, 0),
+            min(math.ceil(100 * (values.mean() + half)) / 100, 100))
 
 
 def links(row, picture=True):

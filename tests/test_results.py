@@ -331,6 +331,8 @@ def test_a_paper_s_figure_beyond_the_spread_is_marked(monkeypatch):
     # numpy: mean 60.1, standard deviation 0.1, 4.303 x 0.1 x sqrt(4 / 3)
     monkeypatch.setattr(catalog, "accuracies", lambda row, split: np.array([60, 60.1, 60.2]))
     assert draw.prediction(row, "test") == (59.6, 60.6)
+    monkeypatch.setattr(catalog, "accuracies", lambda row, split: np.array([99.9, 99.9, 100]))
+    assert draw.prediction(row, "test") == (99.64, 100)
 
 
 def test_pandas_opens_the_spreadsheets():
