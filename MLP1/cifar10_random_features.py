@@ -20,10 +20,7 @@ L2 = 0.001        # penalty, as a fraction of the features' mean square; chosen 
 
 
 def random_filters(images, random, count):
-    """Patches from random places of random images, whitened: float32 of shape (PATCH, PATCH, 3, count).
-
-    The patches that are one flat gray are left out: without the mean nothing remains of them.
-    """
+    """Patches from random places of random images, whitened: float32 of shape (PATCH, PATCH, 3, count)."""
     rows, tops, lefts = (random.randint(0, high, 20 * count)
                          for high in (len(images), images.shape[1] - PATCH + 1, images.shape[2] - PATCH + 1))
     patches = np.stack([images[row, top:top + PATCH, left:left + PATCH].ravel()
@@ -31,7 +28,7 @@ def random_filters(images, random, count):
     patches -= patches.mean(axis=1, keepdims=True)
     variances, directions = np.linalg.eigh(np.cov(patches.T))
     whiten = directions / np.sqrt(variances + WHITENING * variances[-1]) @ directions.T
-    filters = patches[np.ptp(patches, axis=1) > 0][:count] @ whiten
+    filters = patches[np.ptp(patches, axis=1) > 0][:count] @ whiten  # of a flat gray one nothing remains
     filters /= np.linalg.norm(filters, axis=1, keepdims=True)
     return (whiten @ filters.T).reshape(PATCH, PATCH, 3, count).astype("float32")
 
