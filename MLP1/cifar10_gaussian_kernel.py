@@ -35,6 +35,7 @@ def load(run):
     if run.dataset != "mnist":
         return [(part.inputs.reshape(len(part.labels), -1), part.labels, part.images)
                 for part in cifar10.load(run, data.EVALUATION_BATCH)]
+    run.title = run.title.replace("CIFAR-10", "MNIST")
     folder = data.find_folder(run.data, "mnist.npz")
     with data.reading(folder / "mnist.npz" if folder else "MNIST", "Put Keras' mnist.npz there"):
         parts = np.load(folder / "mnist.npz") if folder else dict(zip(

@@ -76,7 +76,7 @@ def test_the_kernel_on_mnist(tmp_path, forks):
     assert "not the published data set" in process.stdout
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
-    assert told["title"].startswith("Gaussian kernel") and told["title"].endswith("(mnist)")
+    assert told["title"].startswith("Gaussian kernel on MNIST,") and told["title"].endswith("(mnist)")
     (tmp_path / "mnist.npz").write_bytes(b"")
     assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
