@@ -24,7 +24,7 @@ class Row(NamedTuple):
         picture: in Results/, without the ending; empty where it has none of its own.
         data: the data set.
         options: of the command line, those that differ from the script's constants: name to value.
-        part: name of the part of the data set that it is on; empty for the whole of it.
+        part: name of the part of the data set, or of another data set, that it is on; empty for the whole of it.
         paper: training and test accuracy in %, as the paper prints them; empty where the run's file has them, or
             where the paper has none.
         paper_top_5: the same of top-5 accuracy.
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     @property
     def stem(self):
         """The name of the run's files without their endings, put together as the script does it."""
-        differing = [f"{name}-{value}" for name, value in self.options.items()] + [self.part] * bool(self.part)
+        differing = [f"{name}-{value}" for name, value in self.options.items()] + [self.part.lower()] * bool(self.part)
         return "--".join([PurePosixPath(self.script).stem, *differing])
 
     @property
@@ -134,7 +134,7 @@ KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_
                    "cifar10_kernel_norms", draws=True)
 MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_minimum_norm.py",
                    "cifar10_minimum_norm", draws=True)
-MNIST = KERNEL._replace(data="MNIST", part="mnist", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
+MNIST = KERNEL._replace(data="MNIST", part="MNIST", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
 CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"),
                                                   results="random_"),
                MNIST, FEATURES, MORE_FEATURES, MOST_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
