@@ -17,7 +17,7 @@ from cifar10_random_features import features, random_filters
 FILTERS = 32_000   # patches; each gives eight features
 GROUP = 250        # filters whose features are in memory at a time
 KEPT = 16          # groups from one copy on the disk to the next
-SMALLEST = 1e-5    # penalty in place of none, as a fraction of a training image's mean square: float32 needs as much
+SMALLEST = 5e-5    # in place of no penalty, as a fraction of a training image's mean square: float32 rounds by as much
 L2 = 0.001         # penalty, as the same fraction
 BLOCK = 2000       # test images whose products are computed at a time
 
