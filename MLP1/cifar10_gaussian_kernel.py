@@ -41,10 +41,10 @@ def load(run):
         parts = np.load(folder / "mnist.npz") if folder else dict(zip(
             ("x_train", "y_train", "x_test", "y_test"), sum(keras.datasets.mnist.load_data(), ()), strict=True))
         splits = [(parts[f"x_{name}"], parts[f"y_{name}"]) for name in ("train", "test")]
-    data.identified(run, "c1af96f4ae1ec4fee523444c88a204a1", splits)  # that of Keras' mnist.npz
-    count = data.limited(run, len(splits[0][1]))
-    return [(np.float32(images[:end].reshape(-1, 784) / 255), labels[:end].astype(int), images[:end])
-            for (images, labels), end in zip(splits, (count, None), strict=True)]
+        data.identified(run, "c1af96f4ae1ec4fee523444c88a204a1", splits)  # that of Keras' mnist.npz
+        count = data.limited(run, len(splits[0][1]))
+        return [(np.float32(images[:end].reshape(-1, 784) / 255), labels[:end].astype(int), images[:end])
+                for (images, labels), end in zip(splits, (count, None), strict=True)]
 
 
 def draw(run, path):

@@ -77,6 +77,8 @@ def test_the_kernel_on_mnist(tmp_path, forks):
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
     assert told["title"].startswith("Gaussian kernel on MNIST,") and told["title"].endswith("(mnist)")
+    np.savez(tmp_path / "mnist.npz", **{name: part[:, :5] if part.ndim == 3 else part for name, part in parts.items()})
+    assert "mnist.npz cannot be read (cannot reshape" in one_sentence(forks.run(KERNEL, *options))
     (tmp_path / "mnist.npz").write_bytes(b"")
     assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
