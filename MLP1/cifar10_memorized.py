@@ -7,8 +7,9 @@ why")?  Near 1 it is known by heart.  With --label-noise 0.1 wrong labels come o
 
 import time
 
+import kept
 from cifar10_keras_mlp import build_model
-from common import cifar10, experiment, plot, record, say, speed
+from common import cifar10, experiment, plot, say, speed
 
 import keras
 import numpy as np
@@ -24,11 +25,11 @@ SHOWN = 6             # most and least memorized images of each class in the pic
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 
 
-def right_answers(model, train, fed, rows, seed):
+def right_answers(model, begun, train, fed, rows, seed):
     """Trains the model anew on some rows of images; returns of all images whether its answer is their label, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
-    fit(model, train, fed[0], rows, EPOCHS, seed)
+    fit(model, begun, train, fed[0], rows, EPOCHS, seed)
     return model.predict(fed[1], verbose=0).argmax(axis=1) == train.labels
 
 
@@ -62,21 +63,21 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
-    labels, began, kept = train.labels, time.perf_counter(), run.stem.with_name(f".{run.stem.name}.trainings.npz")
+    if TRAININGS < 2 or EPOCHS < 1:
+        raise SystemExit("Give 2 or more --trainings, and 1 or more --epochs.")
+    labels, began = train.labels, time.perf_counter()
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
     train.rows = np.flatnonzero(chosen[0])  # the feed is of as many
-    train.set_epoch(0)
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
+    model.optimizer.save_own_variables(begun := {})
     fed = speed.feeds(model, train, train.for_evaluation())  # once: TensorFlow keeps whatever it was fed
-    right = [] if run.given.fresh or not kept.exists() else list(
-        np.unpackbits(np.load(kept)["right"], axis=1, count=len(labels)).astype(bool))
-    while len(right) < TRAININGS:
-        right.append(right_answers(model, train, fed, np.flatnonzero(chosen[len(right)]), len(right)))
-        with record.replacing(kept) as part:
-            np.savez(part, right=np.packbits(right, axis=1))
+    right = [np.unpackbits(bits, count=len(labels)).astype(bool) for bits in kept.read(run).get("right", [])]
+    for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS))[len(right):]:
+        right.append(right_answers(model, begun, train, fed, rows, seed))
+        kept.write(run, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
     results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}
@@ -86,4 +87,4 @@ if __name__ == "__main__":
     results["shown"] = {"most": train.images[np.concatenate([rows[:-SHOWN - 1:-1] for rows in ranked])],
                         "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}
     run.write(results | {"seconds": time.perf_counter() - began}, draw)
-    kept.unlink()
+    run.checkpoint.unlink()

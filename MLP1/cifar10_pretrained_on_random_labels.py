@@ -22,11 +22,10 @@ BATCH_SIZE = 64       # examples in a step
 LEARNING_RATE = 0.01  # of both trainings, from first to last
 
 
-def fit(model, train, fed, rows, epochs, seed, tested=None):
-    """Trains on some rows of the examples, with the optimizer begun anew; returns Keras' history."""
+def fit(model, begun, train, fed, rows, epochs, seed, tested=None):
+    """Trains on some rows of the examples, the optimizer's variables as `begun`; returns Keras' history."""
     train.rows, train.shuffle_seed = rows, seed
-    for variable in [model.optimizer.iterations, *model.optimizer.momentums]:
-        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.load_own_variables(begun)
     mix = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
     return model.fit(fed, validation_data=tested, epochs=epochs, callbacks=[mix], verbose=0, shuffle=False).history
 
@@ -58,6 +57,8 @@ def draw(run, path):
 
 if __name__ == "__main__":
     run = experiment.start(globals())
+    if min(SEEDS, EPOCHS_BEFORE, EPOCHS) < 1:
+        raise SystemExit("Give 1 or more of --seeds, --epochs-before and --epochs.")
     train, test = cifar10.load(run, BATCH_SIZE)
     first, second = np.array_split(np.arange(len(train.labels)), 2)
     train.labels[first] = label_noise.corrupt_labels(train.labels[first], train.images[first], 1, run.seed)
@@ -67,6 +68,7 @@ if __name__ == "__main__":
     model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
+    model.optimizer.save_own_variables(begun := {})
     fed, tested = speed.feeds(model, train, test)
     began, histories, memorized = time.perf_counter(), {"fresh": [], "pretrained": []}, []
     for seed in range(run.seed, run.seed + SEEDS):
@@ -75,9 +77,9 @@ if __name__ == "__main__":
         for name, history in histories.items():
             model.set_weights(start)
             if name == "pretrained":
-                memorized += fit(model, train, fed, first, EPOCHS_BEFORE, seed)["accuracy"][-1:]
+                memorized += fit(model, begun, train, fed, first, EPOCHS_BEFORE, seed)["accuracy"][-1:]
                 say(f"Seed {seed}: {memorized[-1]:.2%} of the random labels are memorized")
-            history.append(fit(model, train, fed, second, EPOCHS, seed, tested))
+            history.append(fit(model, begun, train, fed, second, EPOCHS, seed, tested))
             say(f"Seed {seed}, {name}: train {history[-1]['accuracy'][-1]:.2%}, "
                 f"test {history[-1]['val_accuracy'][-1]:.2%}, {time.perf_counter() - began:.0f} s")
     run.write({name: {key: np.array([one[key] for one in history]) for key in history[0]}

@@ -37,8 +37,8 @@ def features(images, filters):
     """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * filters), each filter's eight in a row."""
     if filters.shape[-1] > 256:  # The responses of more to a batch of images are a GB and more.
         return np.hstack([features(images, half) for half in np.array_split(filters, 2, axis=-1)])
-    responses = keras.ops.conv(images, filters)[:, :-1, :-1]  # 22 x 22: four quarters of 11 x 11
-    parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), 11) for sign in (1, -1)]
+    responses, half = keras.ops.conv(images, filters), (images.shape[1] - len(filters) + 1) // 2  # 23: 11 twice
+    parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), half) for sign in (1, -1)]
     both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, filters, 2)
     return both.transpose(0, 3, 1, 2, 4).reshape(len(both), -1)
 
@@ -62,8 +62,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = (batches.for_evaluation() for batches in cifar10.load(run, data.EVALUATION_BATCH))
     n, size = len(train.labels), 8 * FILTERS
-    if size > n:
-        raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give {n // 8} or fewer.")
+    if not 0 < size <= n:
+        raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give 1 to {n // 8}.")
     need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
     filters = random_filters(train.inputs[:20000], random, FILTERS)

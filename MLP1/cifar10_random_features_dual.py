@@ -8,8 +8,9 @@ Paper: section 5: 32,000 filters, test error 17 %, with an L2 penalty 15 %.
 
 import time
 
+import kept
 from cholesky import add_products, need_memory, solve
-from common import cifar10, data, experiment, plot, record, say
+from common import cifar10, data, experiment, plot, say
 
 import numpy as np
 from cifar10_random_features import features, random_filters
@@ -62,13 +63,12 @@ if __name__ == "__main__":
     train, test = (batches.for_evaluation() for batches in cifar10.load(run, data.EVALUATION_BATCH))
     count, total = len(train.labels), len(train.labels) + len(test.labels)
     need_memory(4 * total * count + 2e9, "The products of all images")
+    if min(FILTERS, GROUP, KEPT) < 1:
+        raise SystemExit("Give 1 or more of --filters, --group and --kept.")
     filters = random_filters(train.inputs[:20000], np.random.RandomState(run.seed), FILTERS)
-    kept, began = run.stem.with_name(f".{run.stem.name}.products.npz"), time.perf_counter()
-    products, start = np.zeros((total, count), "float32"), 0
-    if kept.exists() and not run.given.fresh:
-        with np.load(kept) as saved:
-            products[:], start, began = saved["products"], int(saved["filters"]), began - float(saved["seconds"])
-    for first in range(start, FILTERS, GROUP):
+    before = kept.read(run) or {"products": np.zeros((total, count), "float32"), "filters": 0, "seconds": 0}
+    products, began = before.pop("products"), time.perf_counter() - before["seconds"]
+    for first in range(before["filters"], FILTERS, GROUP):
         done = min(first + GROUP, FILTERS)
         inputs = np.vstack([features(images, filters[..., first:done]).astype("float32") for part in (train, test)
                             for images, _ in map(part.__getitem__, range(len(part)))])
@@ -76,14 +76,13 @@ if __name__ == "__main__":
         seconds = time.perf_counter() - began
         say(f"{done:,} of {FILTERS:,} filters, about {seconds / done * (FILTERS - done) / 60:.0f} minutes for the rest")
         if done == FILTERS or done % (KEPT * GROUP) == 0:
-            with record.replacing(kept) as part:
-                np.savez(part, products=products, filters=done, seconds=seconds)
+            kept.write(run, products=products, filters=done, seconds=seconds)
     products, errors = None, []  # twice would not fit into memory
     for penalty in SMALLEST, L2:
-        outputs = fit(np.load(kept)["products"], train.labels, penalty)
+        outputs = fit(np.load(run.checkpoint)["products"], train.labels, penalty)
         errors.append([np.mean(values.argmax(axis=1) != part.labels)
                        for values, part in zip(outputs, (train, test), strict=True)])
     results = {f"{split}_accuracy": 1 - error for split, error in zip(("train", "test"), errors[1], strict=True)}
     run.write(results | {"error": dict(zip(("train", "test"), np.transpose(errors), strict=True)),
                          "seconds": time.perf_counter() - began}, draw)
-    kept.unlink()
+    run.checkpoint.unlink()

@@ -31,7 +31,7 @@ def bound(error_true, error_random, classes=cifar10.CLASSES):
     return error_true + classes - 1 - classes * error_random
 
 
-def margin(true, random, classes=cifar10.CLASSES, delta=DELTA):
+def margin(true, random, delta, classes=cifar10.CLASSES):
     """The bound's margin for chance, with so many examples of each kind, and a probability that it is wrong."""
     factor = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
     return factor * math.sqrt(math.log(4 / delta) / (2 * random))
@@ -47,7 +47,7 @@ class Bound(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.labels
         errors = {"error_true": wrong[~self.random].mean(), "error_random": wrong[self.random].mean()}
-        logs |= errors | {"bound": bound(**errors) + margin((~self.random).sum(), self.random.sum())}
+        logs |= errors | {"bound": bound(**errors) + margin((~self.random).sum(), self.random.sum(), DELTA)}
 
 
 def draw(run, path):

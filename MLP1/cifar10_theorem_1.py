@@ -65,8 +65,9 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
-    began = time.perf_counter()
-    a = np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
+    if ZOOM < 1:
+        raise SystemExit("Give 1 or more --zoom.")
+    began, a = time.perf_counter(), np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
     (x, labels), (test_x, test_labels) = (train.inputs, train.labels), (test.inputs, test.labels)
     z, test_z = (images.reshape(len(images), -1).astype("float64") @ a for images in (x, test_x))
     order = np.argsort(z)

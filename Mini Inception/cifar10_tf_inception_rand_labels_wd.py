@@ -12,7 +12,7 @@ from keras import layers
 
 EPOCHS = 30                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
-LEARNING_RATE = 0.01        # a tenth of the paper's, with which random labels are fitted much later
+LEARNING_RATE = 0.01        # of the first epoch; at the paper's 0.1 random labels are fitted much later
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel

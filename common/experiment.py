@@ -45,8 +45,9 @@ def start(script, dataset="cifar10", others=(), part=None):
     with contextlib.suppress(OSError):
         while os.open(os.devnull, os.O_RDWR) < 3:  # in the place of a closed stream, lest a file takes its number
             pass
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # a title may have letters that the terminal has not
-        stream.reconfigure(errors="backslashreplace")
+    for stream in sys.stdout, sys.stderr:
+        if hasattr(stream, "reconfigure"):  # a title may have letters that the terminal has not
+            stream.reconfigure(errors="backslashreplace")
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
@@ -64,11 +65,8 @@ def start(script, dataset="cifar10", others=(), part=None):
 
 
 def _parse(script, dataset, others):
-    """Reads the command line; returns (options, settings, differing).
-
-    These are all options, as attributes; a dict of those that change the result; and one of those that differ from the
-    script's constants, each as a part of a file's name.
-    """
+    """Reads the command line; returns all options, as attributes; a dict of those that change the result; and one of
+    those that differ from the script's constants, each as a part of a file's name."""
     constants = {name.lower(): value for name, value in script.items() if name.isupper()
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
@@ -242,7 +240,7 @@ def _check(model, steps):
         model.optimizer.iterations.assign(step)
         rates.append(float(model.optimizer.learning_rate))
     if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
-        raise SystemExit(f"The learning rate {rates[-1]:g} is not a number above 0.")
+        raise SystemExit(f"The learning rate {rates[1]:g}, after an epoch {rates[0]:g}, is not a number above 0.")
     try:
         model.get_config(), model.input_shape
     except Exception as error:  # of nearly any kind, from layers of the user's own

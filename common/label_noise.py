@@ -67,10 +67,9 @@ class CleanAndMislabeled(keras.metrics.Metric):
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
         self.train = train
-        self.groups = self.add_weight(shape=train.mislabeled.shape, initializer="zeros", dtype="int32", name="groups")
+        self.groups = self.add_weight(shape=train.rows.shape, initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
         self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]
-        self.reset_state()
 
     def reset_state(self):
         super().reset_state()

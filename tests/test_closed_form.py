@@ -98,7 +98,7 @@ def test_random_features(tmp_path, forks):
     assert told["error"]["no penalty, train"][-1] <= told["error"]["L2 penalty, train"][-1] < 0.2
     assert told["test_accuracy"] > 0.5
     process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
-    assert "Give 50 or fewer" in one_sentence(process)
+    assert "Give 1 to 50." in one_sentence(process)
 
 
 def test_flat_patches_make_no_filters():
@@ -106,6 +106,19 @@ def test_flat_patches_make_no_filters():
     images[::5, :, 14:] = RANDOM.standard_normal((10, 28, 14, 3))
     filters = imported(FEATURES).random_filters(images, np.random.RandomState(0), 30)
     assert filters.shape == (6, 6, 3, 30) and np.isfinite(filters).all()
+
+
+@pytest.mark.parametrize("patch", [3, 6, 7, 8])
+def test_features_are_averages_of_the_four_quarters(patch):
+    """For each filter and quarter the mean of the positive responses and that of the negative ones."""
+    images = np.random.RandomState(0).standard_normal((2, 28, 28, 3)).astype("float32")
+    filters = np.random.RandomState(1).standard_normal((patch, patch, 3, 5)).astype("float32")
+    windows = np.lib.stride_tricks.sliding_window_view(images, (patch, patch), axis=(1, 2))
+    responses, half = np.einsum("nyxcij,ijcf->nyxf", windows, filters), (28 - patch + 1) // 2
+    quarters = [responses[:, top:top + half, left:left + half] for top in (0, half) for left in (0, half)]
+    expected = np.stack([[np.maximum(sign * quarter, 0).mean(axis=(1, 2)) for sign in (1, -1)] for quarter in quarters])
+    np.testing.assert_allclose(imported(FEATURES).features(images, filters),
+                               expected.transpose(2, 3, 0, 1).reshape(2, -1), rtol=1e-4, atol=1e-5)
 
 
 def test_the_dual_form_is_the_primal_one():
@@ -134,13 +147,15 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     assert {file.suffix for file in tmp_path.iterdir()} == {".h5", ".png"}
     path.unlink()
     copy = tmp_path / DUAL.name
-    for name in "cholesky.py", "cifar10_random_features.py":
+    for name in "cholesky.py", "cifar10_random_features.py", "kept.py":
         shutil.copy(DUAL.with_name(name), tmp_path)
     copy.write_text(DUAL.read_text(encoding="utf-8").replace(
         "        seconds = ", "        if first == 64:\n            raise SystemExit('stopped')\n        seconds = "),
         encoding="utf-8")
     assert "stopped" in one_sentence(forks.run(copy, *options)) and list(tmp_path.glob(".*.npz"))
-    process = forks.run(DUAL, *options)
+    said = one_sentence(forks.run(DUAL, *options))
+    assert "made with another script's digest. Add --resume" in said
+    process = forks.run(DUAL, *options, "--resume")
     assert process.returncode == 0 and "80 of 96 filters" in process.stdout and "64 of 96" not in process.stdout
     assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()
 
@@ -163,4 +178,6 @@ def test_double_descent(tmp_path, forks):
     assert (error["train"][:, peak:] == 0).all(), "all labels are fitted, random ones too"
     assert abs(error["test"].mean(axis=(0, 2)).argmax() - peak) <= 1
     assert (np.diff(error["test"].mean(axis=0)[-1]) > 0).all(), "more noise, more error"
-    assert "Give 1 to 2,000 --images" in one_sentence(forks.run(DESCENT, *options))
+    for count in "--images", "--draws":
+        said = one_sentence(forks.run(DESCENT, *options, count, 0))
+        assert "Give 1 to 2,000 --images, no more are there, and 1 or more --draws" in said

@@ -1,6 +1,7 @@
 """Running a script: what a copy does, interruptions, and one clear sentence for every mistake."""
 
 import importlib.util
+import inspect
 import os
 import signal
 import subprocess
@@ -445,6 +446,26 @@ def test_a_callbacks_arguments_are_the_scripts_and_not_the_checkpoints(monkeypat
     run = start(monkeypatch, "--out", tmp_path, "--resume")
     fit(run, 5, [plateau(100)])
     assert run.history["learning_rate"][-1] == run.history["learning_rate"][0]
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("Dense(units)", "Dense(units, activation='tanh')", 'dense activation was "linear", is "tanh"'),
+    ("Dense(units)", "Dense(units, kernel_regularizer='l2')", "dense kernel_regularizer was null, is"),
+    ("Dense(2)", "Dense(2, name='other')", 'dense_1 class_name was "Dense", is None'),
+    ("Dense(units), ", "Dense(units), keras.layers.Activation('relu'), ", "activation class_name was None")])
+def test_another_model_of_the_same_shape_is_not_resumed_unasked(checkpointed, monkeypatch, tmp_path, old, new, says):
+    source = edited(inspect.getsource(small_model), (old, new))
+    exec(source, globals() | {"small_model": None}, made := {})
+    with pytest.raises(SystemExit, match=r"other settings \(.*Add --resume") as refusal:
+        start(monkeypatch, "--out", tmp_path).fit(made["small_model"](), Points(), None, 4)
+    assert says in str(refusal.value)
+
+
+def test_other_examples_are_not_resumed_from(checkpointed, monkeypatch, tmp_path):
+    points = Points()
+    points.rows = np.arange(100)
+    with pytest.raises(SystemExit, match="is of another model, optimizer or data"):
+        start(monkeypatch, "--out", tmp_path).fit(small_model(), points, None, 4)
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-30],

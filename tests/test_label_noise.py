@@ -64,6 +64,18 @@ def test_the_two_add_up_to_the_accuracy():
     assert set(history) == {f"{prefix}{name}" for prefix in ("", "val_") for name in names}
 
 
+def test_examples_are_told_apart_among_the_chosen_ones():
+    labels = np.arange(COUNT, dtype="int32") % CLASSES
+    train = one_hot(np.where(np.arange(COUNT) % 3, labels, (labels + 1) % CLASSES), labels, shuffle_seed=0)
+    train.rows = np.arange(1, COUNT, 2)  # of which every third one is mislabeled
+    model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Dense(CLASSES, kernel_initializer="identity")])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                  metrics=label_noise.metrics(train))
+    model.optimizer.learning_rate = 0
+    history = model.fit(train, epochs=2, shuffle=False, verbose=0, callbacks=[Epochs(train)]).history
+    assert history["accuracy_clean"] == [1, 1] and history["accuracy_mislabeled"] == [0, 0]
+
+
 def test_training_examples_of_which_none_is_mislabeled_have_no_such_metric():
     labels = np.arange(COUNT, dtype="int32") % CLASSES
     train = one_hot(labels, labels)

@@ -8,6 +8,7 @@ from common import record
 from importing import imported
 
 import numpy as np
+import pytest
 from conftest import ROOT
 
 PATH = ROOT / "MLP1" / "cifar10_memorized.py"
@@ -33,14 +34,14 @@ def test_the_area_under_the_curve_is_that_of_all_pairs():
 def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     kept, savez = tmp_path / "kept", np.savez
 
-    def save(path, right):
-        savez(path, right=right)
+    def save(path, right, facts):
+        savez(path, right=right, facts=facts)
         if len(right) == 2:  # what an interruption after the second training leaves
             shutil.copy(path, kept)
 
-    def told():
+    def told(epochs=30):
         monkeypatch.setattr(sys, "argv", [str(PATH), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",
-                                          "--epochs", "30", "--learning-rate", "0.1", "--label-noise", "0.2",
+                                          "--epochs", str(epochs), "--learning-rate", "0.1", "--label-noise", "0.2",
                                           "--out", str(tmp_path)])
         runpy.run_path(str(PATH), run_name="__main__")
         path, = tmp_path.glob("*.run.h5")
@@ -53,7 +54,10 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     wrong = whole["image"]["mislabeled"]
     assert whole["image"]["memorization"][wrong].mean() > 0.4 and whole["area"] > 0.8, "trained on the chosen images"
     assert whole["shown"]["most"].shape == whole["shown"]["least"].shape == (60, 32, 32, 3)
-    shutil.copy(kept, tmp_path / f".{next(tmp_path.glob('*.run.h5')).name.removesuffix('.run.h5')}.trainings.npz")
+    name = next(tmp_path.glob("*.run.h5")).name.removesuffix(".run.h5").replace("--epochs-30", "")
+    shutil.copy(kept, tmp_path / f".{name}.checkpoint.npz")
+    with pytest.raises(SystemExit, match="made with another epochs. Add --resume to resume from it all the same"):
+        told(epochs=31)
     resumed, said = told()
     assert "Training 3 of 4" in said and "Training 2 of 4" not in said
     np.testing.assert_array_equal(resumed["image"]["memorization"], whole["image"]["memorization"])
