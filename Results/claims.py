@@ -33,32 +33,38 @@ class Claim(NamedTuple):
     pictures: tuple = ()
 
 
-FIT = 99   # % training accuracy from which a training set counts as fitted in the end; the paper's least is 99.21
-NEAR = 1   # point, within which two test accuracies count as the same; at chance 10,000 images give 0.3 either way
+FIT = 99   # % training accuracy from which a training set counts as fitted in the end, where the paper has no figure
+NEAR = 1   # point, within which two accuracies count as the same; at chance 10,000 images give 0.3 either way
 TINY_TEST_IMAGES = 50  # of each class of Tiny ImageNet
 
 
 def train(row):
-    """Final training accuracy in %."""
-    return 100 * run_of(row)["train_accuracy"]
+    """Final training accuracy in %, the mean of the row's seeds, as in the tables."""
+    return catalog.accuracies(row, "train").mean()
 
 
 def test(row):
-    """Final test accuracy in %."""
-    return 100 * run_of(row)["test_accuracy"]
+    """Final test accuracy in %, the mean of the row's seeds."""
+    return catalog.accuracies(row, "test").mean()
 
 
 def span(values, digits=2):
-    """The smallest and the largest of some values, in words, once where they are the same."""
+    """The smallest and the largest of some values, in words, once where they are the same; "nan" where one is NaN."""
     values = list(values)
-    low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+    low, high = (f"{value:.{digits}f}" for value in (np.min(values), np.max(values)))
     return low if low == high else f"{low} to {high}"
 
 
 def fitted(rows):
-    """All training sets are fitted."""
-    short = [row.label for row in rows if train(row) < FIT]
-    return not short, f"{span(map(train, rows))} % train" + f"; below {FIT} %: {', '.join(short)}" * bool(short)
+    """All training sets are fitted as well as the paper's, or better."""
+    short = [row.label for row in rows if train(row) < wanted(row)]
+    return not short, f"{span(map(train, rows))} % train" + f"; less than it takes: {', '.join(short)}" * bool(short)
+
+
+def wanted(row):
+    """Training accuracy in % that makes a row as good as the paper's."""
+    figures = catalog.paper_of(row)
+    return float(figures[0]) - NEAR if figures and figures[0][0].isdigit() else FIT
 
 
 def at_chance(rows):
@@ -67,29 +73,30 @@ def at_chance(rows):
 
 
 def same_settings(rows):
-    """True and random labels, two rows of each network, were trained with the same learning rates and batch size."""
+    """With the same learning rates and batch size both are fitted, true labels and random ones; two rows of each."""
     same, other = [], []
-    for true, random in zip(rows[::2], rows[1::2], strict=True):
-        one, two = run_of(true), run_of(random)
+    for pair in zip(rows[::2], rows[1::2], strict=True):
+        one, two = map(run_of, pair)
         epochs = min(len(one["history"]["loss"]), len(two["history"]["loss"]))
         equal = np.allclose(*(run["history"]["learning_rate"][:epochs] for run in (one, two)), rtol=1e-4) and (
             one["settings"]["batch_size"] == two["settings"]["batch_size"])
-        (same if equal else other).append(true.network)
-    return not other, f"the same for {', '.join(same)}" * bool(same) + "; " * bool(same and other) + (
-        f"other learning rates for {', '.join(other)}" * bool(other))
+        (same if equal and min(map(train, pair)) >= FIT else other).append(pair[0].network)
+    return not other, (f"{span(map(train, rows))} % train with one schedule for both: {', '.join(same)}" * bool(same)
+                       + "; " * bool(same and other) + f"not so: {', '.join(other)}" * bool(other))
 
 
 def fast_once_begun(rows):
     """From 20 % to fitted, random labels take at most twice the epochs of true ones; two rows of each network."""
     taken = [epochs_to_fit(run_of(row)) - epochs_to(run_of(row), 0.2) for row in rows]
     ratios = np.divide(taken[1::2], taken[::2])
-    return max(ratios) <= 2, f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels"
+    return np.max(ratios) <= 2, f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels"
 
 
 def sooner(rows):
     """All but the last row are fitted before the last one."""
     *epochs, last = (epochs_to_fit(run_of(row)) for row in rows)
-    return max(epochs) < last, f"after {span(epochs, 0)} epochs, and random labels after {last:.0f}"
+    last = np.nan_to_num(last, nan=np.inf)
+    return np.max(epochs) < last, f"after {span(epochs, 0)} epochs, and random labels after {last:.0f}"
 
 
 def slower_with_noise(rows):
@@ -99,15 +106,16 @@ def slower_with_noise(rows):
         epochs = np.array([epochs_to_fit(run_of(row)) for row in rows if row.network == network])
         factors[network] = epochs / epochs[0]
     most = {network: values[-1] for network, values in factors.items()}
-    holds = all((np.diff(values) > 0).all() for values in factors.values()) and max(most.values()) <= 4
+    holds = all((np.diff(values) > 0).all() and values[-1] <= 4 for values in factors.values())
     return holds, "all labels random: " + ", ".join(f"{value:.1f} times ({network})" for network, value in most.items())
 
 
 def worse_with_noise(rows):
-    """Each network's test error rises with the label noise."""
+    """Each network's test error rises with the label noise, and ends at that of guessing."""
     errors = {network: [100 - test(row) for row in rows if row.network == network]
               for network in dict.fromkeys(row.network for row in rows)}
-    return all((np.diff(values) > 0).all() for values in errors.values()), "test error " + ", ".join(
+    holds = all((np.diff(values) > 0).all() and abs(values[-1] - 90) <= NEAR for values in errors.values())
+    return holds, "test error " + ", ".join(
         f"{values[0]:.0f} to {values[-1]:.0f} % ({network})" for network, values in errors.items())
 
 
@@ -124,7 +132,8 @@ def without_regularizers(rows):
         best = max(test(row) for row in rows if row.network == network)
         plain.append(test(catalog.row(network)))
         lost.append((best - plain[-1]) / best)
-    return max(lost) <= 0.1, f"{span(plain)} % test, the best regularizers add at most {100 * max(lost):.0f} % of that"
+    return max(lost) <= 0.1, (f"{span(plain)} % test, at most {100 * max(lost):.0f} % less than what the best "
+                              "regularizers reach")
 
 
 def first_beats_second(rows):
@@ -181,9 +190,11 @@ def theorem_1(rows):
 
 
 def kernel(rows):
-    """The kernel's solution fits true and random labels; after true ones it is as good as the paper's, or better."""
+    """The kernel's solution fits true and random labels; after true ones its error is a tenth more than the paper's at
+    most."""
     run, (_, paper) = run_of(rows[0]), catalog.paper_of(rows[0])
-    good = min(run["train_accuracy"], run["random_train_accuracy"]) == 1 and test(rows[0]) >= float(paper) - NEAR
+    good = min(run["train_accuracy"], run["random_train_accuracy"]) == 1 and (
+        100 - test(rows[0]) <= 1.1 * (100 - float(paper)))
     return good, f"{train(rows[0]):.2f} % train, {test(rows[0]):.2f} % test, the paper's {paper} %"
 
 
@@ -217,8 +228,8 @@ def bad_interpolants(rows):
 
 
 def does_not_converge(rows):
-    """The training set is not fitted."""
-    return train(rows[0]) < FIT, f"{train(rows[0]):.2f} % train"
+    """Not even half of the training set is fitted."""
+    return train(rows[0]) < 50, f"{train(rows[0]):.2f} % train"
 
 
 IMAGE_NETWORKS = "Mini Inception", "Mini Alexnet", "MLP 3x512", "MLP 1x512"
@@ -230,16 +241,15 @@ TRUE_LABELS = [row for row in catalog.CIFAR10 if row not in RANDOM_LABELS]
 REGULARIZED = sum(([catalog.row(network, ending) for ending in ("_rand_crop", "_wd", "")]
                    for network in ("Mini Inception", "Mini Alexnet")), [])
 SMALL = "on few and small images, not at the paper's scale"
-WEIGHT_DECAY = [catalog.row(*of) for of in (("Mini Inception", "_rand_labels_wd"), ("MLP 3x512", "_rand_wd"),
-                                    ("MLP 1x512", "_rand_wd"))]
+WEIGHT_DECAY = [row for row in catalog.REGULARIZED if "weight decay" in row.variant and row.network != "Mini Alexnet"]
 
 CLAIMS = [
     Claim("1, 2.1", "The networks fit random labels, nearly without error.", RANDOM_LABELS, fitted,
           pictures=("True_and_random_labels", "Table_1")),
     Claim("1, 2.1", "After random labels they are at chance on new images.", RANDOM_LABELS, at_chance,
           pictures=("Table_1",)),
-    Claim("2.1", "Random labels need no other learning rate, nor any other setting.", PAIRS, same_settings,
-          pictures=("Table_1",)),
+    Claim("2.1", "Random labels need no other learning rate, nor another batch size.", ONE_SCHEDULE, same_settings,
+          pictures=("Figure_1a",)),
     Claim("2.1", "Once random labels begin to be fitted, it goes fast.", ONE_SCHEDULE, fast_once_begun,
           pictures=("Figure_1a",)),
     Claim("2.1", "Images that make no sense are fitted as well.", catalog.RANDOMNESS, fitted, pictures=("Figure_1a",)),
@@ -261,7 +271,7 @@ CLAIMS = [
           pictures=("Table_1",)),
     Claim("3", "On ImageNet, Inception v3 without regularizers is far above chance.", [catalog.TINY], above_chance,
           SMALL, ("Inception_v3_tiny_imagenet_20",)),
-    Claim("3", "There, augmentation adds 13 points to it, weight decay 7.",
+    Claim("3", "There, too, augmentation helps more than weight decay.",
           [catalog.row("Inception v3", ending) for ending in ("_rand_crop", "_wd", "")], first_beats_second),
     Claim("3", "On ImageNet random labels are fitted to 95 %, top-1.",
           [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,

@@ -3,7 +3,7 @@
     python Results/draw.py
 
 The pictures lie here and beside the scripts; the tables are those of Results/README.md, of the README's finding, and
-results.csv, history.csv and SHA256SUMS, the digests of the .h5 files.
+results.csv, history.csv and SHA256SUMS, the digests of the files that all this is drawn from.
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
@@ -246,9 +246,10 @@ def fill(readme, name, text):
 
 
 def checksums():
-    """The lines of SHA256SUMS: the digest of every published .h5, and its path."""
+    """The lines of SHA256SUMS: the digest of every published .h5 and of what measures.py writes, and its path."""
+    measured = [path for name in ("measures", "margins") if (path := catalog.ROOT / "Results" / f"{name}.csv").exists()]
     return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(catalog.ROOT).as_posix()}"
-            for path in sorted(catalog.ROOT.glob("*/*.h5"))]
+            for path in sorted({*map(catalog.file_of, catalog.published()), *measured})]
 
 
 def draw_run(row, path):

@@ -83,8 +83,8 @@ def memorized(run):
 
 
 def regularizer(random_decay, true, true_decay):
-    return (f"None of the paper's regularizers does it. Weight decay costs nothing ({percent(true, 'test')} test "
-            f"without, {percent(true_decay, 'test')} with), and random labels are still fitted to "
+    return (f"Weight decay is none. It costs nothing ({percent(true, 'test')} test without, "
+            f"{percent(true_decay, 'test')} with), but random labels are still fitted to "
             f"{percent(random_decay, 'train')}. Fewer units or epochs stop it, and then cost test accuracy. If "
             "you find one, you have found what the paper asks for.")
 

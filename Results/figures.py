@@ -46,15 +46,15 @@ def _missing(names):
 
 
 def table_1(path):
-    """Draws the rows of Table 1, ours and the paper's accuracies as dots."""
+    """Draws the rows of Table 1, ours (the mean of the seeds) and the paper's accuracies as dots."""
     rows = [row for row in catalog.CIFAR10 if catalog.file_of(row)]
-    runs = [catalog.run_of(row) for row in rows]
     figure, axes = plot.subplots(figsize=(9, 7))
     places = range(len(rows), 0, -1)
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
-        axes.scatter([100 * run[f"{split}_accuracy"] for run in runs], places, color=color, label=f"{split}, ours")
-        axes.scatter([run[f"paper_{split}"] for run in runs], places, s=90, facecolors="none", edgecolors=color,
-                     label=f"{split}, paper")
+        axes.scatter([catalog.accuracies(row, split).mean() for row in rows], places, color=color,
+                     label=f"{split}, ours")
+        axes.scatter([catalog.run_of(row)[f"paper_{split}"] for row in rows], places, s=90, facecolors="none",
+                     edgecolors=color, label=f"{split}, paper")
     axes.set(xlabel="accuracy in %", xlim=(0, 103), yticks=list(places),
              yticklabels=[row.label for row in rows])
     axes.set_title("Table 1 of the paper, CIFAR-10", fontsize=14)
@@ -104,7 +104,7 @@ def figure_1a_text(path):
 
 
 def _over_noise(path, title, ylabel, values, chance=False):
-    """Draws a value of each network's runs, values(runs), over their label noise, and the error of guessing."""
+    """Draws a value of each network's runs, values(runs), over their label noise, and maybe the error of guessing."""
     figure, axes = plot.subplots(figsize=(6, 4.2))
     absent = []
     for color, (network, levels) in enumerate(catalog.NOISE.items()):
@@ -113,8 +113,8 @@ def _over_noise(path, title, ylabel, values, chance=False):
         if len(there) > 2 and there[0] == 0:  # a line between 0 and 1 alone would claim what nobody measured
             axes.plot(there, values([catalog.run_of(catalog.with_noise(network, noise)) for noise in there]),
                       marker="o", color=f"C{color}", label=network)
-            if chance:
-                axes.axhline(50 if network == "LSTM" else 90, color="grey", linestyle="--", linewidth=1)
+    for error, classes, line in ((90, "ten classes", "--"), (50, "two, for the LSTM", ":")) * chance:
+        axes.axhline(error, color="grey", linestyle=line, linewidth=1, label=f"guessing, {classes}")
     axes.set(xlabel="label noise P: training labels redrawn with probability P" + _missing(absent), ylabel=ylabel)
     axes.set_title(title, fontsize=14)
     axes.set_ylim(0)
@@ -134,7 +134,7 @@ def figure_1b(path):
 
 
 def figure_1c(path):
-    """Draws Figure 1 (c): the test error after fitting over the label noise, and chance (dashed)."""
+    """Draws Figure 1 (c): the test error after fitting over the label noise, and that of guessing."""
     _over_noise(path, "Test error after fitting", "test error in % (test labels are true)",
                 lambda runs: [100 * (1 - run["test_accuracy"]) for run in runs], chance=True)
 
@@ -262,7 +262,7 @@ def normalized_margins(path):
                 shares = [line["images"] for line in lines] / np.diff(np.log10(edges))
                 axes.stairs(shares / sum(line["images"] for line in bins[row.name]),
                             edges / found[row.name][0]["spectral_product"], color=color, linestyle=style)
-        axes.set(xscale="log", yticks=[], xlabel="margin / product of spectral norms")
+        axes.set(xscale="log", xlabel="margin / product of spectral norms", ylabel="share of images per decade")
         axes.set_title(title, fontsize=12)
         axes.grid(alpha=0.3)
     for axes in (above + below)[len(panels):]:
@@ -271,7 +271,7 @@ def normalized_margins(path):
         Line2D([], [], color="black", linestyle=line) for line in ("-", "--")]
     figure.legend(handles, [name for name, _ in KINDS] + ["no regularizer", "weight decay"],
                   loc="outside lower center", ncols=4)
-    figure.suptitle("Margins of training images, normalized: smaller with random labels?", fontsize=14)
+    figure.suptitle("Margins of training images, those above 0, normalized: smaller with random labels?", fontsize=14)
     plot.save(figure, path)
 
 

@@ -24,6 +24,7 @@ all weights squared, no offsets and no normalization, and pooling as it is; offs
 """
 
 import csv
+import functools
 import runpy
 import types
 
@@ -223,16 +224,27 @@ def read(name):
     return {row.name: lines[row.name] for row in rows() if row.name in lines}
 
 
+@functools.cache
+def examples(folder, label_noise, seed, transform=None):
+    """The training images, and the labels to fit, that the margins are of."""
+    run = types.SimpleNamespace(dataset="cifar10", data=folder, limit=IMAGES, seed=seed, provenance={})
+    train, _ = cifar10.load(run, IMAGES, label_noise, transform=transform)
+    return train.inputs, train.labels
+
+
+def measured(row, folder=None):
+    """All measures of a row's model by their names, and its margins; `folder` is where the data set is."""
+    settings, script = catalog.run_of(row)["settings"], catalog.script_of(row)
+    transform = settings.get("transform") and runpy.run_path(str(script))[settings["transform"]]
+    return measure(keras.models.load_model(catalog.file_of(row), compile=False),
+                   *examples(folder, settings.get("label_noise") or 0, settings["seed"], transform),
+                   start(script, settings["seed"]))
+
+
 def main():
-    lines, bins, known = [], [], {}
+    lines, bins = [], []
     for number, row in enumerate(rows(), 1):
-        settings, script = catalog.run_of(row)["settings"], catalog.script_of(row)
-        what = tuple(settings.get(name) for name in ("label_noise", "transform", "seed"))
-        if what not in known:
-            run = types.SimpleNamespace(dataset="cifar10", data=None, limit=IMAGES, seed=what[2], provenance={})
-            known[what], _ = cifar10.load(run, IMAGES, what[0] or 0, transform=runpy.run_path(str(script)).get(what[1]))
-        found, each = measure(keras.models.load_model(catalog.file_of(row), compile=False), known[what].inputs,
-                              known[what].labels, start(script, settings["seed"]))
+        found, each = measured(row)
         lines.append([{"name": row.name}, found])
         counts, edges = np.histogram(each, BINS)
         bins += [[{"name": row.name, "from": low, "to": high, "images": int(count)}]

@@ -1,4 +1,4 @@
-"""Trains the runs that are published, those that are still missing, each as a user would run its script.
+"""Trains the published runs on CIFAR-10 and IMDB that are still missing, each as a user would run its script.
 
     python Results/train.py                                  all that is missing, one after the other
     python Results/train.py "MLP1/*" "LSTM/*label-noise*"    of these what is missing
@@ -7,7 +7,7 @@
     python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
-Other options, as --data FOLDER, go to every script.  A run that was interrupted is resumed.
+Other options go to every script, with their values as --name=value.  A run that was interrupted is resumed.
 """
 
 import argparse
@@ -53,6 +53,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 of each (default: 1)")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to save (default: beside the scripts)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_args()
 
@@ -62,7 +63,7 @@ def main():
 
     def train(row):
         began = time.perf_counter()
-        where = ["--out", str(options.out)] if options.out else []
+        where = [f"--{name}={folder}" for name in ("out", "data") if (folder := getattr(options, name))]
         process = subprocess.run([*command(row), *where, *others], text=True, capture_output=options.at_once > 1)
         print(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
               f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)

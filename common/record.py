@@ -115,7 +115,7 @@ def environment():
     backend = keras.backend.backend()
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}
-    processor, *_ = [*re.findall(r"model name\s*: (.*)", PROCESSOR), platform.processor()]
+    processor, *_ = [*re.findall(r"model name\s*: (.*)", PROCESSOR), platform.processor() or platform.machine()]
     return {"versions": versions, "machine": {
         "system": platform.system(), "processor": processor, "cores": os.cpu_count(),
         "devices": [str(device) for device in keras.distribution.list_devices()]}}

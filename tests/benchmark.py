@@ -17,7 +17,6 @@ import io
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -325,6 +324,8 @@ def contend(network, contender, precision, device="cpu"):
 
 def contestant(network, contender, precision, device):
     """What the process of one contender prints."""
+    import resource  # which Windows has not
+
     if network == "peak":
         return {"gflops": measure_peak(precision)}
     if device == "cuda":

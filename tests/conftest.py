@@ -1,5 +1,6 @@
 """Runs scripts as users do, and makes small data sets in the real layout."""
 
+import importlib.util
 import json
 import os
 import pickle
@@ -135,9 +136,9 @@ class Forks:
 
 
 def started(tmp_path_factory, **environment):
-    """Yields Forks, for a fixture, and ends them; skips the test where there is no fork."""
-    if not hasattr(os, "fork"):
-        pytest.skip("no fork on this system")
+    """Yields Forks, for a fixture, and ends them; skips the test where there is no fork, or no TensorFlow."""
+    if not hasattr(os, "fork") or not importlib.util.find_spec("tensorflow"):
+        pytest.skip("no fork on this system, or no TensorFlow")
     forks = Forks(tmp_path_factory.mktemp("forks"), **environment)
     yield forks
     forks.server.communicate()

@@ -13,11 +13,15 @@ from conftest import ROOT, one_sentence
 
 THEOREM, KERNEL, FEATURES, DUAL, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
     "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent"))
-RANDOM = np.random.RandomState(0)
 
 
-def test_theorem_1_solves_its_triangular_system():
-    z, y = np.sort(RANDOM.standard_normal(300)), RANDOM.randint(0, 10, 300).astype(float)
+@pytest.fixture
+def random():
+    return np.random.RandomState(0)
+
+
+def test_theorem_1_solves_its_triangular_system(random):
+    z, y = np.sort(random.standard_normal(300)), random.randint(0, 10, 300).astype(float)
     b, w = imported(THEOREM).fit(z, y)
     assert (b < z).all() and (b[1:] > z[:-1]).all(), "b_1 < z_1 < b_2 < z_2 ..."
     matrix = np.maximum(z[:, None] - b, 0)
@@ -37,19 +41,19 @@ def test_theorem_1_from_end_to_end(tmp_path, forks):
 
 
 @pytest.mark.parametrize("block", [7, 50, 1000])
-def test_the_blocked_solve_is_numpys(block):
+def test_the_blocked_solve_is_numpys(block, random):
     script = imported(KERNEL)
-    x, y = RANDOM.standard_normal((100, 5)), RANDOM.standard_normal((100, 3))
+    x, y = random.standard_normal((100, 5)), random.standard_normal((100, 3))
     k = script.kernel(x, x, 0.5)
     np.testing.assert_allclose(k, np.exp(-((x[:, None] - x)**2).sum(axis=2) / 0.5), rtol=1e-6)
     expected = np.linalg.solve(k, y)
     np.testing.assert_allclose(script.solve(np.tril(k), y, block), expected, rtol=1e-6)
 
 
-def test_the_order_of_the_images_does_not_matter_to_the_kernel():
+def test_the_order_of_the_images_does_not_matter_to_the_kernel(random):
     script = imported(KERNEL)
-    x, y, new = RANDOM.standard_normal((100, 5)), RANDOM.randint(0, 10, 100), RANDOM.standard_normal((50, 5))
-    order = RANDOM.permutation(100)
+    x, y, new = random.standard_normal((100, 5)), random.randint(0, 10, 100), random.standard_normal((50, 5))
+    order = random.permutation(100)
 
     def predictions(x, y):
         return script.kernel(new, x, 1.0) @ script.solve(script.kernel(x, x, 1.0), np.eye(10)[y])
@@ -66,9 +70,9 @@ def test_the_kernel_fits_true_and_random_labels(tmp_path, forks):
     assert told["test_accuracy"] > 0.9 and told["random_test_accuracy"] < 0.2
 
 
-def test_the_kernel_on_mnist(tmp_path, forks):
-    parts = {"x_train": RANDOM.randint(0, 256, (300, 28, 28)), "y_train": RANDOM.randint(0, 10, 300),
-             "x_test": RANDOM.randint(0, 256, (20, 28, 28)), "y_test": RANDOM.randint(0, 10, 20)}
+def test_the_kernel_on_mnist(tmp_path, forks, random):
+    parts = {"x_train": random.randint(0, 256, (300, 28, 28)), "y_train": random.randint(0, 10, 300),
+             "x_test": random.randint(0, 256, (20, 28, 28)), "y_test": random.randint(0, 10, 20)}
     np.savez(tmp_path / "mnist.npz", **{name: part.astype(np.uint8) for name, part in parts.items()})
     options = ["--dataset", "mnist", "--data", tmp_path, "--out", tmp_path]
     process = forks.run(KERNEL, *options)
@@ -101,9 +105,9 @@ def test_random_features(tmp_path, forks):
     assert "Give 1 to 50." in one_sentence(process)
 
 
-def test_flat_patches_make_no_filters():
+def test_flat_patches_make_no_filters(random):
     images = np.ones((50, 28, 28, 3), "float32")
-    images[::5, :, 14:] = RANDOM.standard_normal((10, 28, 14, 3))
+    images[::5, :, 14:] = random.standard_normal((10, 28, 14, 3))
     filters = imported(FEATURES).random_filters(images, np.random.RandomState(0), 30)
     assert filters.shape == (6, 6, 3, 30) and np.isfinite(filters).all()
 
@@ -121,9 +125,9 @@ def test_features_are_averages_of_the_four_quarters(patch):
                                expected.transpose(2, 3, 0, 1).reshape(2, -1), rtol=1e-4, atol=1e-5)
 
 
-def test_the_dual_form_is_the_primal_one():
-    dual, labels, penalty = imported(DUAL), RANDOM.randint(0, 10, 40), 0.01
-    x = RANDOM.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
+def test_the_dual_form_is_the_primal_one(random):
+    dual, labels, penalty = imported(DUAL), random.randint(0, 10, 40), 0.01
+    x = random.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
     products, centered = np.zeros((50, 40), "float32"), x.astype("float64") - x[:40].mean(axis=0)
     for part in np.split(x.copy(), 3, axis=1):
         dual.add_group(products, part, 40)
@@ -160,8 +164,8 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()
 
 
-def test_the_smallest_weights_are_numpys():
-    x, y, counts = RANDOM.standard_normal((30, 90)), RANDOM.standard_normal((30, 8)), [3, 20, 29, 30, 31, 60, 90]
+def test_the_smallest_weights_are_numpys(random):
+    x, y, counts = random.standard_normal((30, 90)), random.standard_normal((30, 8)), [3, 20, 29, 30, 31, 60, 90]
     for count, w in zip(counts, imported(DESCENT).smallest(x, y, counts), strict=True):
         np.testing.assert_allclose(w, np.linalg.lstsq(x[:, :count], y, rcond=None)[0], atol=1e-6)
 

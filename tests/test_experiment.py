@@ -67,7 +67,7 @@ def test_the_file_tells_the_run(copied):
     assert told["test_accuracy"] == pytest.approx(right.mean(), abs=2e-3)
     assert told["history"]["val_accuracy"][-1] == pytest.approx(right[:200].mean(), abs=2e-3), "as many as trained on"
     assert "paper_train" not in told, "the paper's figures are of CIFAR-10"
-    assert {"python", "keras", "numpy", "h5py", "tensorflow"} <= set(told["versions"])
+    assert {"python", "keras", "numpy", "h5py", keras.backend.backend()} <= set(told["versions"])
     assert told["machine"]["processor"]
     provenance = told["provenance"]
     assert provenance.keys() == {"script", "common", "commit"}, "synthetic data need no digest"
@@ -186,7 +186,7 @@ def test_the_same_run_twice_at_once_damages_nothing(forks, tmp_path, uninterrupt
     assert {path.name for path in tmp_path.iterdir()} == {STEM + ".h5", STEM + ".png"}
 
 
-@pytest.mark.parametrize("name, status", [("SIGINT", 128 + signal.SIGINT), ("SIGKILL", -signal.SIGKILL)])
+@pytest.mark.parametrize("name, status", [("SIGINT", 128 + signal.SIGINT), ("SIGKILL", -9)])
 def test_a_training_that_was_ended_goes_on_as_if_it_had_not_been(forks, tmp_path, uninterrupted, name, status):
     process = forks.run(SCRIPT, *options(tmp_path), before=INTERRUPTED.format(name=name), graphs=True)
     assert process.returncode == status and "Traceback" not in process.stderr
@@ -313,6 +313,7 @@ def test_a_backend_that_the_scripts_do_not_run_on(monkeypatch):
     assert "Set KERAS_BACKEND to one of them" in refused(monkeypatch, "--help")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a process that a signal ends is known by its status elsewhere only")
 def test_a_quiet_start_and_a_quiet_end(tmp_path):
     """Nothing but ours on both streams, and Ctrl-C in the last evaluation is no traceback."""
     script = tmp_path / "my_mlp.py"

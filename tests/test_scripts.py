@@ -13,8 +13,9 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
-import tensorflow
 from conftest import FEW, ROOT, every_script, precision_of, run
+
+tensorflow = pytest.importorskip("tensorflow")
 
 # Paper, Table 1; LSTM: 10,000 word vectors of 128, four gates of (128 + 128 + 1) x 128, 129 x 2
 PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "Mini Inception": 1_649_402,
