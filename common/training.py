@@ -122,16 +122,17 @@ def training_facts(model, callbacks, settings, examples):
 
     loss = model.loss
     facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
-             "optimizer": name(model.optimizer), "optimizer's settings": model.optimizer.get_config(),
+             "optimizer": name(model.optimizer),  # whose own name is sgd_1 the second time in a process
+             "optimizer's settings": model.optimizer.get_config() | {"name": name(model.optimizer).lower()},
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
                 for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
              **{f"setting {name}": value for name, value in settings.items() if name != "epochs"}}
     with contextlib.suppress(Exception):  # of nearly any kind, from layers of the user's own
-        for layer in model.get_config()["layers"]:
-            facts |= {f"{layer['config']['name']} {name}": json.dumps(value, default=lambda thing: type(thing).__name__)
-                      for name, value in (layer | layer["config"]).items() if name != "config"}
+        for k, layer in enumerate(model.get_config()["layers"]):
+            facts |= {f"layer {k} {name}": json.dumps(value, default=lambda thing: type(thing).__name__)
+                      for name, value in ({"class": layer["class_name"]} | layer["config"]).items() if name != "name"}
     return json.loads(json.dumps(facts, default=str))
 
 
