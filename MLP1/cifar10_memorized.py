@@ -75,7 +75,7 @@ if __name__ == "__main__":
     model.optimizer.save_own_variables(begun := {})
     fed = speed.feeds(model, train, train.for_evaluation())  # once: TensorFlow keeps whatever it was fed
     right = [np.unpackbits(bits, count=len(labels)).astype(bool) for bits in kept.read(run).get("right", [])]
-    for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS))[len(right):]:
+    for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS % 2**31))[len(right):]:
         right.append(right_answers(model, begun, train, fed, rows, seed))
         kept.write(run, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
@@ -87,4 +87,4 @@ if __name__ == "__main__":
     results["shown"] = {"most": train.images[np.concatenate([rows[:-SHOWN - 1:-1] for rows in ranked])],
                         "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}
     run.write(results | {"seconds": time.perf_counter() - began}, draw)
-    run.checkpoint.unlink()
+    kept.path(run).unlink(missing_ok=True)

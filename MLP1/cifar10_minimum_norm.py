@@ -64,12 +64,13 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     began, random, parts = time.perf_counter(), np.random.RandomState(run.seed), []
-    for part, count in zip(cifar10.load(run, data.EVALUATION_BATCH), (IMAGES, None), strict=True):
-        rows = np.flatnonzero(np.isin(part.labels, CLASSES))[:count]
+    for part in cifar10.load(run, data.EVALUATION_BATCH):
+        rows = np.flatnonzero(np.isin(part.labels, CLASSES))
         parts += part.inputs[rows].reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
-    if not 0 < IMAGES <= len(x) or IMAGES >= x.shape[1]:
+    if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1):
         raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images: no more are there, or few pixels.")
+    x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
     unseen = np.linalg.norm(start - minimum_norm(x, x @ start))
     say(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 2e-5:.0f} seconds")

@@ -25,6 +25,7 @@ LEARNING_RATE = 0.01  # of both trainings, from first to last
 def fit(model, begun, train, fed, rows, epochs, seed, tested=None):
     """Trains on some rows of the examples, the optimizer's variables as `begun`; returns Keras' history."""
     train.rows, train.shuffle_seed = rows, seed
+    train.set_epoch(0)
     model.optimizer.load_own_variables(begun)
     mix = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
     return model.fit(fed, validation_data=tested, epochs=epochs, callbacks=[mix], verbose=0, shuffle=False).history

@@ -62,8 +62,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = (batches.for_evaluation() for batches in cifar10.load(run, data.EVALUATION_BATCH))
     n, size = len(train.labels), 8 * FILTERS
-    if not 0 < size <= n:
-        raise SystemExit(f"--filters {FILTERS} gives {size:,} features for {n:,} images. Give 1 to {n // 8}.")
+    if not 0 < size <= n or not 0 < PATCH <= 25:
+        raise SystemExit(f"Give 1 to {n // 8} --filters, with eight features each, and a --patch of 1 to 25 pixels.")
     need_memory(16 * size**2 + 2e9, f"The solve for {size:,} features", "filters, with --filters")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
     filters = random_filters(train.inputs[:20000], random, FILTERS)

@@ -79,10 +79,10 @@ if __name__ == "__main__":
             kept.write(run, products=products, filters=done, seconds=seconds)
     products, errors = None, []  # twice would not fit into memory
     for penalty in SMALLEST, L2:
-        outputs = fit(np.load(run.checkpoint)["products"], train.labels, penalty)
+        outputs = fit(np.load(kept.path(run))["products"], train.labels, penalty)
         errors.append([np.mean(values.argmax(axis=1) != part.labels)
                        for values, part in zip(outputs, (train, test), strict=True)])
     results = {f"{split}_accuracy": 1 - error for split, error in zip(("train", "test"), errors[1], strict=True)}
     run.write(results | {"error": dict(zip(("train", "test"), np.transpose(errors), strict=True)),
                          "seconds": time.perf_counter() - began}, draw)
-    run.checkpoint.unlink()
+    kept.path(run).unlink(missing_ok=True)

@@ -1,18 +1,23 @@
 """What a script that works for hours without `fit` has so far, kept so that an interrupted run is resumed."""
 
+import hashlib
 import json
+import sys
+from pathlib import Path
 
 from common import data, record
 
 import numpy as np
 
 
-def write(run, **arrays):
-    """Writes arrays in the place of what was kept before, in one step; `run` is an `experiment.Run`.
+def path(run):
+    """Where it is kept, hidden beside the files of `run`, an `experiment.Run`; to be deleted at the end."""
+    return run.stem.with_name(f".{run.stem.name}.checkpoint.npz")
 
-    Delete `run.checkpoint` at the end.
-    """
-    with record.replacing(run.checkpoint) as part:
+
+def write(run, **arrays):
+    """Writes arrays in the place of what was kept before, in one step."""
+    with record.replacing(path(run)) as part:
         np.savez(part, facts=json.dumps(_facts(run)), **arrays)
 
 
@@ -20,19 +25,25 @@ def read(run):
     """Reads what was kept: a dict of arrays, empty where there is nothing, or with --fresh.
 
     Raises:
-        SystemExit: where the script, a setting or the data set is another one now, unless with --resume.
+        SystemExit: where a setting or the data set is another one now; without --resume also where the code is, of the
+            script or of what it imports from its folder.
     """
-    if run.given.fresh or not run.checkpoint.exists():
+    if run.given.fresh or not path(run).exists():
         return {}
-    with data.reading(run.checkpoint, "Make it readable, or add --fresh", ""), np.load(run.checkpoint) as saved:
-        arrays = dict(saved)
-        then, now = json.loads(str(arrays.pop("facts"))), _facts(run)
-    changed = [name for name in now if then.get(name) != now[name]]
-    if changed and not run.given.resume:
-        raise SystemExit(f"{run.checkpoint} was made with another {' and another '.join(changed)}. Add --resume to "
-                         "resume from it all the same, or --fresh to begin again; that replaces it.")
+    with data.reading(path(run), "Make it readable, or add --fresh", ""), np.load(path(run)) as saved:
+        then, now = json.loads(str(saved["facts"])), _facts(run)
+        changed = [name for name in now if then.get(name) != now[name] and not (name == "code" and run.given.resume)]
+        arrays = {} if changed else {name: saved[name] for name in saved.files if name != "facts"}
+    if changed:
+        resume = ", or --resume to resume from it all the same" * (changed == ["code"])
+        raise SystemExit(f"{path(run)} was made with another {' and another '.join(changed)}. Add --fresh to begin "
+                         f"again{resume}.")
     return arrays
 
 
 def _facts(run):
-    return run.settings | {f"{name}'s digest": run.provenance.get(name) for name in ("script", "data")}
+    files = {Path(module.__file__).resolve() for module in list(sys.modules.values())
+             if getattr(module, "__file__", None)}
+    beside = sorted(file for file in files if file.parent == Path(__file__).resolve().parent)
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in beside)).hexdigest()
+    return run.settings | {"data set": run.provenance.get("data"), "code": code}

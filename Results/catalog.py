@@ -296,9 +296,9 @@ def script_of(row):
 def file_of(row):
     """The run's file, with its model or without; None where there is none that can be read.
 
-    With options it is published without its model: a model of that name beside it is a user's own trial.
+    With options it is published without its model: a model of that name is a user's own trial.
     """
-    endings = (".run.h5", ".h5") if row.options else (".h5", ".run.h5")
+    endings = (".run.h5",) if row.options else (".h5", ".run.h5")
     path = next((path for ending in endings if (path := ROOT / (row.name + ending)).exists()), None)
     return path if path and _read(path) else None
 

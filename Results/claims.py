@@ -80,7 +80,7 @@ def same_settings(rows):
         epochs = min(len(one["history"]["loss"]), len(two["history"]["loss"]))
         equal = np.allclose(*(run["history"]["learning_rate"][:epochs] for run in (one, two)), rtol=1e-4) and (
             one["settings"]["batch_size"] == two["settings"]["batch_size"])
-        (same if equal and min(map(train, pair)) >= FIT else other).append(pair[0].network)
+        (same if equal and fitted(pair)[0] else other).append(pair[0].network)
     return not other, (f"{span(map(train, rows))} % train with one schedule for both: {', '.join(same)}" * bool(same)
                        + "; " * bool(same and other) + f"not so: {', '.join(other)}" * bool(other))
 

@@ -1,4 +1,4 @@
-"""Trains the published runs on CIFAR-10 and IMDB that are still missing, each as a user would run its script.
+"""Trains what is missing of the networks' published runs on CIFAR-10 and IMDB, each as a user would run its script.
 
     python Results/train.py                                  all that is missing, one after the other
     python Results/train.py "MLP1/*" "LSTM/*label-noise*"    of these what is missing
@@ -48,7 +48,8 @@ def take_cores(free):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     allow_abbrev=False)  # --seed is not --seeds
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names, with * and ?, or table-1")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 of each (default: 1)")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs side by side (default: 1)")

@@ -102,7 +102,9 @@ def test_random_features(tmp_path, forks):
     assert told["error"]["no penalty, train"][-1] <= told["error"]["L2 penalty, train"][-1] < 0.2
     assert told["test_accuracy"] > 0.5
     process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--limit", "400", "--out", tmp_path)
-    assert "Give 1 to 50." in one_sentence(process)
+    assert "Give 1 to 50 --filters" in one_sentence(process)
+    process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "64", "--patch", "26", "--out", tmp_path)
+    assert "a --patch of 1 to 25 pixels" in one_sentence(process)
 
 
 def test_flat_patches_make_no_filters(random):
@@ -112,7 +114,7 @@ def test_flat_patches_make_no_filters(random):
     assert filters.shape == (6, 6, 3, 30) and np.isfinite(filters).all()
 
 
-@pytest.mark.parametrize("patch", [3, 6, 7, 8])
+@pytest.mark.parametrize("patch", [3, 6, 7, 25])
 def test_features_are_averages_of_the_four_quarters(patch):
     """For each filter and quarter the mean of the positive responses and that of the negative ones."""
     images = np.random.RandomState(0).standard_normal((2, 28, 28, 3)).astype("float32")
@@ -158,7 +160,7 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
         encoding="utf-8")
     assert "stopped" in one_sentence(forks.run(copy, *options)) and list(tmp_path.glob(".*.npz"))
     said = one_sentence(forks.run(DUAL, *options))
-    assert "made with another script's digest. Add --resume" in said
+    assert "made with another code. Add --fresh to begin again, or --resume" in said
     process = forks.run(DUAL, *options, "--resume")
     assert process.returncode == 0 and "80 of 96 filters" in process.stdout and "64 of 96" not in process.stdout
     assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()

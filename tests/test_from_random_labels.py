@@ -77,7 +77,8 @@ def test_the_second_training_begins_with_a_new_optimizer(optimizer, eagerly):
 @pytest.mark.parametrize("script, options, says", [
     (PRETRAINED, ["--seeds", 0], "Give 1 or more of --seeds"),
     (PRETRAINED.with_name("cifar10_memorized.py"), ["--trainings", 1], "Give 2 or more --trainings"),
-    (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", -5], "--images: no more are there"),
+    (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", -5], "Give 1 to 421 --images"),
+    (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", 0], "Give 1 to 421 --images"),
     (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--zoom", 0], "Give 1 or more --zoom"),
     (PRETRAINED.with_name("cifar10_random_features.py"), ["--filters", 0], "Give 1 to"),
     (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--group", 0], "Give 1 or more of --filters")],

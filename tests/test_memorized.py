@@ -39,11 +39,11 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
         if len(right) == 2:  # what an interruption after the second training leaves
             shutil.copy(path, kept)
 
-    def told(epochs=30):
-        monkeypatch.setattr(sys, "argv", [str(PATH), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",
-                                          "--epochs", str(epochs), "--learning-rate", "0.1", "--label-noise", "0.2",
+    def told(script=PATH):
+        monkeypatch.setattr(sys, "argv", [str(script), "--dataset", "synthetic", "--limit", "300", "--trainings", "4",
+                                          "--epochs", "30", "--learning-rate", "0.1", "--label-noise", "0.2",
                                           "--out", str(tmp_path)])
-        runpy.run_path(str(PATH), run_name="__main__")
+        runpy.run_path(str(script), run_name="__main__")
         path, = tmp_path.glob("*.run.h5")
         return record.read(path), capsys.readouterr().out
 
@@ -54,10 +54,12 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     wrong = whole["image"]["mislabeled"]
     assert whole["image"]["memorization"][wrong].mean() > 0.4 and whole["area"] > 0.8, "trained on the chosen images"
     assert whole["shown"]["most"].shape == whole["shown"]["least"].shape == (60, 32, 32, 3)
-    name = next(tmp_path.glob("*.run.h5")).name.removesuffix(".run.h5").replace("--epochs-30", "")
-    shutil.copy(kept, tmp_path / f".{name}.checkpoint.npz")
-    with pytest.raises(SystemExit, match="made with another epochs. Add --resume to resume from it all the same"):
-        told(epochs=31)
+    checkpoint = tmp_path / f".{next(tmp_path.glob('*.run.h5')).name.removesuffix('.run.h5')}.checkpoint.npz"
+    shutil.copy(kept, checkpoint)
+    edited = tmp_path / PATH.name  # in place of an option, which would be in the name
+    edited.write_text(PATH.read_text(encoding="utf-8").replace("SHARE = 0.7 ", "SHARE = 0.8 "), encoding="utf-8")
+    with pytest.raises(SystemExit, match="made with another share and another code. Add --fresh to begin again.$"):
+        told(edited)
     resumed, said = told()
     assert "Training 3 of 4" in said and "Training 2 of 4" not in said
     np.testing.assert_array_equal(resumed["image"]["memorization"], whole["image"]["memorization"])

@@ -154,10 +154,12 @@ def test_trials_of_a_user_change_nothing_that_is_published(tmp_path, monkeypatch
         shutil.copy(ROOT / "MLP1" / name, tmp_path / "MLP1")
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
     before = draw.checksums()
-    for name in "my_mlp.h5", "my_mlp--label-noise-0.5.h5", noisy.name.replace(".run", ""), ".1.part.my_mlp.h5":
+    for name in ("cifar10_keras_mlp--seed-1.h5", "my_mlp.h5", "my_mlp--label-noise-0.5.h5",
+                 noisy.name.replace(".run", ""), ".1.part.my_mlp.h5"):
         shutil.copy(ROOT / "MLP1" / "cifar10_keras_mlp_rand.h5", tmp_path / "MLP1" / name)
     assert draw.checksums() == before and len(before) == 2
     assert catalog.file_of(catalog.with_noise("MLP 1x512", 0.5)) == tmp_path / "MLP1" / noisy.name
+    assert len(catalog.seeds(catalog.row("MLP 1x512"))) == 1
 
 
 def test_older_files_are_read_under_the_names_of_today():
