@@ -15,7 +15,7 @@ measures    norms, margins and sharpness of the MLPs, measured again
 models      every published model, on all images or reviews, has the accuracies in its file; the code below, which
             reads, standardizes, draws labels and counts, shares nothing with the training but the scripts' transforms;
             where bfloat16 is fast it answers first, and float32 where the two largest outputs are close; Mini
-            Inception, which would take half an hour, on 5,000 training images by chance, others each time, so that
+            Inception, which would take half an hour, on 3,000 training images by chance, others each time, so that
             its training accuracy is checked within their spread
 
 The last line says what fails; then the exit status is 1.  Pictures drawn by another version of Matplotlib than that of
@@ -49,7 +49,7 @@ import imdb  # noqa: E402
 import benchmark  # noqa: E402
 
 TOLERANCE = 1e-4     # of an accuracy, from 0 to 1: five training images, one test image; machines round differently
-SAMPLES = {"Mini Inception": 5000}  # training images by chance, in place of all, for the models in a folder
+SAMPLES = {"Mini Inception": 3000}  # training images by chance, in place of all, for the models in a folder
 CLOSE = 1.0          # of outputs; in Mini Inception bfloat16 changes them by 0.2 at most
 WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older files, for the transform's name
 
