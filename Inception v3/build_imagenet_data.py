@@ -198,9 +198,8 @@ def write_shard(path, folder, images, labels):
 
 
 def main():
-    if sys.stdout:
-        if hasattr(sys.stdout, "reconfigure"):  # for names that the terminal cannot show
-            sys.stdout.reconfigure(errors="backslashreplace")
+    if hasattr(sys.stdout, "reconfigure"):  # for names that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("imagenet", type=Path, metavar="IMAGENET", help="folder with train/ and val/")
     parser.add_argument("shards", type=Path, metavar="SHARDS", help="folder to write to; made if it is not there")
