@@ -67,7 +67,7 @@ def start(script, dataset="cifar10", others=(), part=None):
 def _parse(script, dataset, others):
     """Reads the command line; returns all options, as attributes; a dict of those that change the result; and one of
     those that differ from the script's constants, each as a part of a file's name."""
-    constants = {name.lower(): value for name, value in script.items() if name.isupper()
+    constants = {name.lower(): value for name, value in script.items() if name.isupper() and name[0] != "_"
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
@@ -152,15 +152,16 @@ class Run:
             model(train[0][0][:1])
         _check(model, len(train))
         self.train, self.test = train, test
+        train.set_epoch(0)  # should its inputs or rows be others now
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(model, callbacks, self.settings, train.digest())
-        over, restore = False, None
+        fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
+        over, restore = False, None  # read after `feeds`, which calls the model: a layer may have drawn random numbers
         if self.checkpoint.exists() and not self.given.fresh:
             over, restore = training.read_checkpoint(self, model, callbacks)
             if self.kept > epochs:
                 raise SystemExit(f"{self.checkpoint} is of {self.kept} epochs. Give no fewer. {training.WAY_OUT}.")
             say(f"Resuming: {self.kept} of {epochs} epochs are done")
-        fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit))
         # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
         # Keras.  What the process was started to ignore, as under nohup, stays ignored.
         handlers = {signum: signal.signal(signum, lambda signum, _: setattr(self, "signal", signum))
@@ -176,10 +177,8 @@ class Run:
                 signal.signal(signum, handler)
 
     def save(self, model, draw=None):
-        """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples.
-
-        Writes the .h5 and the picture, by `draw` as `write` does; returns the .h5's results, train_accuracy among them.
-        """
+        """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples,
+        and writes them, by `draw` as `write` does; returns the .h5's results, train_accuracy among them."""
         say("Evaluating the final weights on all examples")
         for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
             if layer.dtype_policy.name.startswith("mixed_"):
@@ -205,10 +204,8 @@ class Run:
         return results
 
     def write(self, results, draw, model=None):
-        """Writes the .h5, or without a model or with --no-weights the .run.h5, and the picture beside it.
-
-        `results` is a dict of what `record` lists, `draw` a function of (run, path), or None for a training's curves.
-        """
+        """Writes results, a dict of what `record` lists, to the .h5, or without a model or with --no-weights to the
+        .run.h5, and the picture beside it by `draw`, a function of (run, path), or None for a training's curves."""
         run = {"title": self.title, "settings": self.settings, "provenance": self.provenance,
                **record.environment(), **results, **self.paper}
         whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))

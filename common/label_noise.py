@@ -53,7 +53,6 @@ def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
     if train.mislabeled is not None:
-        train.set_epoch(0)  # should its rows be others now
         train.metric = CleanAndMislabeled(train)
     return [train.metric] if train.metric else []
 

@@ -32,7 +32,8 @@ class BatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if keras.backend.backend() != "tensorflow":
+        fused = keras.backend.backend() == "tensorflow" and self.center and self.trainable and not self.renorm
+        if not fused or len(inputs.shape) != 4:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 

@@ -39,8 +39,9 @@ def curves(run, path, others=()):
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
     # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
     right.set(xlabel="epoch", ylabel="loss", yscale="log")
+    digits = "125" if np.divide(*right.get_ylim()) < 0.1 else "123456789"  # to be labelled
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
-        which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
+        which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in digits else "")
     for axes in left, right:
         axes.grid(alpha=0.3)
         if axes.lines:

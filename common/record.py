@@ -29,8 +29,7 @@ import keras
 import numpy as np
 
 JSON = ("settings", "training", "versions", "machine", "provenance")
-CPUINFO = Path("/proc/cpuinfo")
-PROCESSOR = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""  # what Linux says of it
+PROCESSOR = "".join(path.read_text(encoding="utf-8") for path in Path("/proc").glob("cpuinfo"))  # on Linux
 
 
 @contextlib.contextmanager
@@ -105,7 +104,7 @@ def provenance(script):
         content = b"".join(path.read_bytes() for path in paths).replace(b"\r\n", b"\n")  # as git gives it on Windows
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=script.parent, capture_output=True,
+    commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=script.parent, capture_output=True,
                             text=True).stdout.strip() if shutil.which("git") else ""
     return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}
 

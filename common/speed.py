@@ -12,16 +12,18 @@ CALL = 0.4        # seconds that the forward passes of one compiled call take, a
 MOST_STEPS = 100  # in a call; more save nothing
 
 
-def feeds(model, train, test=None):
+def feeds(model, train, test=None, callbacks=()):
     """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
     backend = keras.backend.backend()
+    stepwise = not all(str(getattr(callback, f"on_{hook}").__module__).startswith("keras.") for callback in callbacks
+                       for hook in ("batch_begin", "batch_end", "train_batch_begin", "train_batch_end"))
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
         model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)
-    if backend == "jax" and on_gpu() and isinstance(train, keras.utils.PyDataset):
+    if backend == "jax" and on_gpu() and isinstance(train, keras.utils.PyDataset) and not stepwise:
         from common import gpu
         return gpu.feeds(model, train, test)
-    if not hasattr(train, "pipeline"):
+    if not hasattr(train, "pipeline") and not stepwise:  # a callback of the user's own for each step is called for each
         inputs = train[0][0]
         seconds = min(timeit.repeat(lambda: model(inputs), number=1, repeat=2))
         model.steps_per_execution = int(np.clip(CALL / seconds, 1, min(len(train), MOST_STEPS)))

@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 CHECKPOINT = 1  # second from one checkpoint to the next, at least; after short epochs writing would take too long
-NEEDED = "weights", "optimizer", "data"  # what a checkpoint must agree in; of the rest the user decides
 WAY_OUT = "Add --fresh to start from the first epoch; that replaces it"
 
 
@@ -68,7 +67,7 @@ class Epochs(keras.callbacks.Callback):
             return
         left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
-        accuracy = record.accuracy_name(history)
+        accuracy = record.accuracy_name(logs)
         shown = [f"{split} {history[name][-1]:.2%}, "
                  for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
         say(f"epoch {epoch + 1} of {self.params['epochs']}: {''.join(shown)}loss {history['loss'][-1]:.4g}, "
@@ -88,10 +87,8 @@ def write_checkpoint(run, model, callbacks):
 
 
 def read_checkpoint(run, model, callbacks):
-    """Gives run, model and optimizer the state of a checkpoint, or says why not, and leaves it as it is.
-
-    Returns whether the training was over, and a function that gives the callbacks their state, once they have begun.
-    """
+    """Gives run, model and optimizer the state of a checkpoint, or says why not; returns whether the training was over,
+    and a function that gives the callbacks their state, once they have begun."""
     # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
     with data.reading(run.checkpoint, "Make it readable, or add --fresh", ""), np.load(run.checkpoint) as saved:
         then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
@@ -99,7 +96,7 @@ def read_checkpoint(run, model, callbacks):
         values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
     changed = [name for name in then | run.facts if then.get(name) != run.facts.get(name)]
     told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {run.facts.get(name)!s:.60}" for name in changed[:3])
-    if set(changed) & set(NEEDED):
+    if set(changed) & {"weights", "optimizer", "data"}:  # of the rest the user decides
         raise SystemExit(f"The checkpoint {run.checkpoint} is of another model, optimizer or data ({told}). {WAY_OUT}.")
     if changed and not run.given.resume:
         raise SystemExit(f"The checkpoint {run.checkpoint} was made with other settings ({told}). Add --resume to "
@@ -120,10 +117,14 @@ def training_facts(model, callbacks, settings, examples):
     def name(thing):
         return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
 
-    loss = model.loss
+    loss, optimizer, rate = model.loss, model.optimizer, model.optimizer._learning_rate
+    config = _state(optimizer) | {"learning_rate": [name(rate), _state(rate)]}
+    with contextlib.suppress(Exception):  # of nearly any kind: a schedule of the user's own need not tell its settings
+        config = optimizer.get_config()
     facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
-             "optimizer": name(model.optimizer),  # whose own name is sgd_1 the second time in a process
-             "optimizer's settings": model.optimizer.get_config() | {"name": name(model.optimizer).lower()},
+             "optimizer": name(optimizer),  # whose own name is sgd_1 the second time in a process
+             "optimizer's settings": config | {"name": name(optimizer).lower()},
+             "metrics": [name(metric) for metric in getattr(model._compile_metrics, "_user_metrics", None) or []],
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
@@ -141,16 +142,16 @@ def _variables(model):
     return model.variables + model.optimizer.variables
 
 
-def _state(callback):
-    """The attributes of a callback that are numbers, text, arrays, or lists and dicts of them."""
-    state = {name: value for name, value in vars(callback).items() if name != "params" and _is_plain(value)}
-    if hasattr(callback, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
+def _state(thing):
+    """The attributes of a callback or another thing that are numbers, text, arrays, or lists and dicts of them."""
+    state = {k: v for k, v in vars(thing).items() if k not in ("params", "append_header") and _is_plain(v)}
+    if hasattr(thing, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
         state["min_delta"] = abs(state["min_delta"])
     return state
 
 
 def _is_plain(value):
-    if isinstance(value, (list, tuple, dict)):
-        return all(map(_is_plain, [*value, *value.values()] if isinstance(value, dict) else value))
-    return isinstance(value, (bool, int, float, str, np.generic, type(None))) or (
-        isinstance(value, np.ndarray) and value.dtype != object)
+    if type(value) in (list, tuple, dict):  # of others, as defaultdict, the checkpoint's reader knows nothing
+        return all(map(_is_plain, [*value, *value.values()] if type(value) is dict else value))
+    return type(value) in (bool, int, float, str, type(None)) or isinstance(value, np.generic) or (
+        type(value) is np.ndarray and value.dtype != object)

@@ -59,17 +59,32 @@ training.write_checkpoint = keep
 """
 OWN = '''
 class Halved(keras.callbacks.Callback):
-    """Halves the learning rate after the third epoch that it has seen."""
+    """Halves the learning rate after the third epoch that it has seen, if it was called for every step."""
 
     def __init__(self):
         super().__init__()
-        self.seen, self.losses = 0, []
+        self.seen, self.steps, self.losses = 0, 0, []
+        self.unkept = __import__("collections").defaultdict(list)  # what a checkpoint cannot hold
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        self.unkept["loss"].append(logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
         self.seen += 1
         self.losses.append(logs["loss"])
-        if self.seen == 3 and len(self.losses) == 3:
+        if self.seen == 3 and len(self.losses) == 3 and self.steps == 3 * self.params["steps"]:
             self.model.optimizer.learning_rate = 0.5 * float(self.model.optimizer.learning_rate)
+
+
+def build_model'''
+OWN_SCHEDULE = '''
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, first, steps):
+        self.first, self.steps = first, steps
+
+    def __call__(self, step):
+        return self.first * 0.5 ** keras.ops.floor(keras.ops.cast(step, "float32") / self.steps)
 
 
 def build_model'''
@@ -83,6 +98,10 @@ CASES = {
           "CosineDecay(LEARNING_RATE, 5 * len(train))"), ("LEARNING_RATE_DECAY = 0.95", "SCALE = 1.0"),
          ("layers.Flatten(),", "layers.Flatten(),\n        layers.Rescaling(SCALE),")], ["--scale", "2"],
         0.005 * (1 + np.cos(np.pi * np.arange(5) / 5)), "SGD"),
+    "a schedule of its own": (
+        [("\ndef build_model", OWN_SCHEDULE),
+         ("keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)",
+          "Halving(LEARNING_RATE, len(train))")], [], 0.01 * 0.5 ** np.arange(5), "SGD"),
     "AdamW": ([(CONSTANTS, ""), (RATE, ""), (OPTIMIZER, "keras.optimizers.AdamW(1e-3)")], [], [1e-3] * 5, "AdamW"),
     "a callback of its own": (
         [*CONSTANT_RATE, ("\ndef build_model", OWN), (CALLBACKS, "callbacks=[Halved()]")], [],
@@ -119,6 +138,9 @@ def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(for
         assert told["training"]["optimizer's settings"]["learning_rate"]["class_name"] == "CosineDecay"
         model = keras.models.load_model(saved(script), compile=False)
         assert model.layers[1].scale == 2 and "scale-2.0" in saved(script).name
+    if "schedule of its own" in case:
+        rate = told["training"]["optimizer's settings"]["learning_rate"]
+        assert rate == ["Halving", {"first": 0.01, "steps": 2}]
     if "callback" in case:
         assert told["training"]["callbacks"] == ["Halved" if "own" in case else "ReduceLROnPlateau"]
 
@@ -136,6 +158,15 @@ def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(for
     for name in expected:
         np.testing.assert_array_equal(ours[name], expected[name])
     assert not list(killed.parent.glob(".*")), "the checkpoint has served"
+
+
+def test_examples_that_a_script_replaces_are_what_is_trained_on(forks, tmp_path):
+    script = copy(tmp_path / "my", ("    model = build_model()", "    train.inputs = 0 * train.inputs\n"
+                                    "    model = build_model()"))
+    process = forks.run(script, *QUICK, "--epochs", "8", "--learning-rate", "0.1", graphs=True)
+    assert process.returncode == 0, process.stderr
+    told = record.read(saved(script))
+    assert told["history"]["accuracy"].max() < 0.3, "black images, all alike"
 
 
 # A checkpoint of a script that has changed since
@@ -313,7 +344,7 @@ def test_a_constant_takes_what_a_user_may_mean(monkeypatch, tmp_path, name, defa
 
 
 @pytest.mark.parametrize("name", ["SAVE", "STEM", "CHECKPOINT", "TITLE", "HISTORY", "SETTINGS", "FIT", "RUN", "DOC",
-                                  "DIFFERING", "OUT", "FRESH", "HELP", "RESUME"])
+                                  "DIFFERING", "OUT", "FRESH", "HELP", "RESUME", "_SIZE", "__NAME"])
 @pytest.mark.parametrize("value", [3, "text"])
 def test_no_name_of_a_constant_breaks_a_run(monkeypatch, tmp_path, name, value):
     run, script = start(monkeypatch, "--out", tmp_path, **{name: value})

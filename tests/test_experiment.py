@@ -461,6 +461,20 @@ def test_another_model_of_the_same_shape_is_not_resumed_unasked(checkpointed, mo
     assert says in str(refusal.value)
 
 
+def test_other_metrics_are_not_resumed_unasked(checkpointed, monkeypatch, tmp_path):
+    model = small_model()
+    model.compile(model.optimizer, model.loss, metrics=[keras.metrics.MeanSquaredError()])
+    with pytest.raises(SystemExit, match=r"\(metrics was \[.*\], is \['MeanSquaredError'\]\). Add --resume"):
+        start(monkeypatch, "--out", tmp_path).fit(model, Points(), None, 4)
+
+
+def test_a_log_of_keras_that_goes_on_has_one_line_of_names(monkeypatch, tmp_path):
+    for epochs in 2, 4:
+        log = keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True)
+        fit(start(monkeypatch, "--out", tmp_path), epochs, [log])
+    assert [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().split()] == ["epoch", "0", "1", "2", "3"]
+
+
 def test_the_same_script_a_second_time_in_a_process_is_resumed(checkpointed, monkeypatch, tmp_path):
     """As in a notebook, where Keras gives the layers other names."""
     monkeypatch.setattr(keras.utils, "clear_session", lambda: None)

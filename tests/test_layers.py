@@ -43,6 +43,16 @@ def test_fused_batch_normalization_is_keras_own(training, scale):
         np.testing.assert_allclose(our, their, rtol=1e-3)
 
 
+@pytest.mark.parametrize("shape, options", [((8, 5), {}), ((8, 6, 5, 4), {"center": False}),
+                                            ((8, 6, 5, 4), {"trainable": False})], ids=str)
+def test_a_tweaked_batch_normalization_is_keras_own(shape, options):
+    x = 3 + 2 * np.random.RandomState(0).standard_normal(shape).astype(np.float32)
+    ours, theirs = (kind(**options) for kind in (BatchNormalization, keras.layers.BatchNormalization))
+    np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), rtol=1e-4, atol=1e-4)
+    for our, their in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-6)
+
+
 def test_a_saved_batch_normalization_loads_without_us(tmp_path):
     model = keras.Sequential([keras.Input((6, 5, 4)), BatchNormalization(scale=False)])
     model.save(tmp_path / "model.h5")
