@@ -97,7 +97,7 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop, "pictures": name,
                 "classes": classes}
     train = Images(splits[0], data.limited(run, len(splits[0])), classes, image_size, batch_size, random_crop,
-                   label_noise, run.seed, shuffle=True, settings=settings)
+                   label_noise, run.seed, shuffle=True, settings=settings, contents=run.provenance.get("data", name))
     test = [Images(split, len(split), classes, image_size, batch_size) for split in splits[1:]]
     return train, test[0] if test else None, classes
 
@@ -247,11 +247,12 @@ class Images:
         seed: of order, crops and random labels.
         shuffle: whether every epoch has another order.
         settings: dict of what the .h5 records about the images.
+        contents: digest of all images' names and classes.
     """
 
     def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,
-                 shuffle=False, settings=None):
-        self.settings = settings or {}
+                 shuffle=False, settings=None, contents=""):
+        self.settings, self.contents = settings or {}, contents
         self.source, self.count, self.classes, self.size, self.batch_size = source, count, classes, size, batch_size
         self.random_crop, self.label_noise, self.seed, self.shuffle = random_crop, label_noise, seed, shuffle
         self.set_epoch(0)
@@ -262,7 +263,7 @@ class Images:
 
     def digest(self):
         """A short text that tells these images from others."""
-        return f"{self.count} of {self.settings['pictures']}, label noise {self.label_noise}, seed {self.seed}"
+        return f"{self.count} of {self.contents}, label noise {self.label_noise}, seed {self.seed}"
 
     def __len__(self):
         uneven = self.count % distribution.devices()  # left out, or the last batch filled up: see `pipeline`

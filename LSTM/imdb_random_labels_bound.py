@@ -75,6 +75,8 @@ if __name__ == "__main__":
     run = experiment.start(globals(), dataset="imdb")
     train, test = imdb.load(run, BATCH_SIZE)
     random = np.random.RandomState(run.seed).random_sample(len(train.labels)) < RANDOM
+    if not 0 < random.mean() < 1 or not 0 < DELTA < 1:
+        raise SystemExit("Give --delta and --random between 0 and 1. With few reviews a kind may be missing.")
     train.labels[random] = label_noise.corrupt_labels(
         train.labels[random], train.inputs[random], 1, run.seed, imdb.CLASSES)
     model = build_model()

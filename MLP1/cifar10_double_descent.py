@@ -64,8 +64,8 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH)
-    if not 1 <= IMAGES <= len(train.labels) or DRAWS < 1:
-        raise SystemExit(f"Give 1 to {len(train.labels):,} --images, no more are there, and 1 or more --draws.")
+    if not 10 <= IMAGES <= len(train.labels) or DRAWS < 1:
+        raise SystemExit(f"Give 10 to {len(train.labels):,} --images, no more are there, and 1 or more --draws.")
     counts = sorted({max(1, round(IMAGES * width)) for width in WIDTHS})
     x, images, most = train.inputs[:IMAGES].reshape(IMAGES, -1), train.images[:IMAGES], counts[-1]
     memory = 8 * most * (IMAGES + x.shape[1] + data.EVALUATION_BATCH) + 40 * IMAGES**2 + 1e9

@@ -25,6 +25,11 @@ def distances(x, z):
     return np.einsum("ij,ij->i", x, x)[:, None] - 2 * x @ z.T + np.einsum("ij,ij->i", z, z)
 
 
+def median_distance(x):
+    """The median distance of two rows of x, of the first 2,000 from the last ones."""
+    return np.sqrt(np.median(distances(x[:2000], x[-2000:])))
+
+
 def kernel(x, z, s):
     """exp(-|x_i - z_j|^2 / (2 s^2)) of the rows of x and z, of shape (len(x), len(z))."""
     return np.exp(distances(x, z) * x.dtype.type(-0.5 / s**2))
@@ -66,10 +71,11 @@ if __name__ == "__main__":
     run = experiment.start(globals(), others=("mnist",))
     (x, labels, images), (test_x, test_labels, _) = load(run)
     began, n = time.perf_counter(), len(x)
+    if BLOCK < 1:
+        raise SystemExit("Give 1 or more --block.")
     need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images")
     random_labels = label_noise.corrupt_labels(labels, images, 1, run.seed)
-    s = BANDWIDTH * np.sqrt(np.median(distances(x[:BLOCK], x[-BLOCK:])))
-    k = np.empty((n, n), np.float32)
+    s, k = BANDWIDTH * median_distance(x), np.empty((n, n), np.float32)
     for first in range(0, n, BLOCK):
         k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
         say(f"Kernel of {min(first + BLOCK, n):,} of {n:,} images")

@@ -12,7 +12,7 @@ Paper: section 5: on MNIST one kernel has norm 220 and 1.2 % test error, another
 import time
 
 from cholesky import need_memory, solve
-from cifar10_gaussian_kernel import distances, kernel
+from cifar10_gaussian_kernel import kernel, median_distance
 from common import cifar10, data, experiment, label_noise, plot, say
 
 import numpy as np
@@ -63,10 +63,11 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH)
     n, began = IMAGES + EXTRA, time.perf_counter()
-    if n > len(train.labels):
-        raise SystemExit(f"There are {len(train.labels):,} training images. Give fewer with --images and --extra.")
+    if min(IMAGES, BLOCK) < 1 or EXTRA < 0 or n > len(train.labels):
+        raise SystemExit(f"Give 1 or more --images and --block; with --extra at most {len(train.labels):,} images.")
     counts, true, images = IMAGES + EXTRA * np.array([0, 1, 2, 4]) // 4, train.labels[:n], train.images[:n]
-    memory = 4 * n * (2 * n + 2 * len(test.labels) + 3 * BLOCK) + 16 * 2352 * (n + len(test.labels))
+    memory = 4 * n * (max(2 * n, n + 2 * IMAGES**2 // n) + 2 * len(test.labels) + 3 * BLOCK) + 16 * 2352 * (
+        n + len(test.labels))
     work = 2 * (2352 * n * (n + 2 * len(test.labels)) + sum(counts.astype(float)**3) / 3)
     say(f"{memory / 1e9:.1f} GB of memory, about {work / 4e10 / 60:.1f} minutes on two free cores")
     need_memory(memory, f"The kernel of {n:,} images", "images, with --images and --extra")
@@ -75,7 +76,7 @@ if __name__ == "__main__":
     results = {}
     for pixels, scale in PIXELS.items():
         x, new = (scale(cifar10.central(part)).reshape(len(part), -1) for part in (images, test.images))
-        s, k = BANDWIDTH * np.sqrt(np.median(distances(x[:BLOCK], x[-BLOCK:]))), np.empty((n, n), "float32")
+        s, k = BANDWIDTH * median_distance(x), np.empty((n, n), "float32")
         for first in range(0, n, BLOCK):
             k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
             k[:first, first:first + BLOCK] = k[first:first + BLOCK, :first].T

@@ -4,8 +4,7 @@ A linear model, two classes, fewer images than pixels: infinitely many weights f
 w -= rate * (<w, x_i> - y_i) x_i, adds a multiple of an image.  So from zero w stays a combination of images, X^T alpha,
 and just one of these fits, X X^T alpha = y: the solution of smallest norm.  From a random start the part of w that is
 orthogonal to all images stays forever: it fits as well, and has a larger norm and a larger test error.  The loss cannot
-tell the two apart, it is 0 at both with the same curvature, X^T X, as at all its minima: the start and SGD chose.
-Takes some seconds, and 1 GB of memory; with more images the last digits take far more epochs.
+tell them apart, it is 0 at both with one curvature, X^T X.  Takes some seconds, 1 GB; more images need more epochs.
 Paper: section 5.
 """
 
@@ -68,8 +67,9 @@ if __name__ == "__main__":
         rows = np.flatnonzero(np.isin(part.labels, CLASSES))
         parts += part.inputs[rows].reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
-    if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1):
-        raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images: no more are there, or few pixels.")
+    if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1) or not 0 < LEARNING_RATE < 2 / x.shape[1] or EPOCHS < 0:
+        raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images (no more are there, or few pixels), a "
+                         f"--learning-rate between 0 and {2 / x.shape[1]:.2g}, and 0 or more --epochs.")
     x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
     unseen = np.linalg.norm(start - minimum_norm(x, x @ start))

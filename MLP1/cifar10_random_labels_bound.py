@@ -74,6 +74,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, BATCH_SIZE)
     random = np.random.RandomState(run.seed).random_sample(len(train.labels)) < RANDOM
+    if not 0 < random.mean() < 1 or not 0 < DELTA < 1:
+        raise SystemExit("Give --delta and --random between 0 and 1. With few images a kind may be missing.")
     train.labels[random] = label_noise.corrupt_labels(train.labels[random], train.images[random], 1, run.seed)
     model = build_model()
     rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)

@@ -12,7 +12,6 @@ from common import cifar10, data, experiment, plot, record, say
 
 import keras
 import numpy as np
-from keras import layers
 
 LABEL_NOISE = 1.0  # probability that a training label is redrawn from all classes; test labels stay true
 KINK = 0.25        # fraction of the way from an image to the next one after which c bends, below 0.5
@@ -39,10 +38,10 @@ def build_model(a, b, w):
     All hidden units share a, so a is a layer before theirs, which then only has n ones.  The terms of c are as large as
     its steepest slope, 1e9, so that float32 would lose the labels; this model computes in float64.
     """
-    model = keras.Sequential([keras.Input((28, 28, 3)), layers.Flatten(dtype="float64"),
-                              layers.Dense(1, use_bias=False, dtype="float64"),
-                              layers.Dense(len(b), activation="relu", dtype="float64"),
-                              layers.Dense(1, use_bias=False, dtype="float64")])
+    model = keras.Sequential([keras.Input((28, 28, 3)), keras.layers.Flatten(dtype="float64"),
+                              keras.layers.Dense(1, use_bias=False, dtype="float64"),
+                              keras.layers.Dense(len(b), activation="relu", dtype="float64"),
+                              keras.layers.Dense(1, use_bias=False, dtype="float64")])
     model.set_weights([a[:, None], np.ones((1, len(b))), -b, w[:, None]])
     return model
 
@@ -64,9 +63,11 @@ def draw(run, path):
 
 if __name__ == "__main__":
     run = experiment.start(globals())
+    if keras.backend.backend() == "jax":  # which has no float64 unless asked
+        __import__("jax").config.update("jax_enable_x64", True)
     train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
-    if ZOOM < 1:
-        raise SystemExit("Give 1 or more --zoom.")
+    if ZOOM < 1 or not 0 <= KINK < 0.5:
+        raise SystemExit("Give 1 or more --zoom, and a --kink from 0 to 0.5.")
     began, a = time.perf_counter(), np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
     (x, labels), (test_x, test_labels) = (train.inputs, train.labels), (test.inputs, test.labels)
     z, test_z = (images.reshape(len(images), -1).astype("float64") @ a for images in (x, test_x))
@@ -78,7 +79,6 @@ if __name__ == "__main__":
     model = build_model(a, b, w)
     results = {"weights": 2 * len(z) + len(a), "seconds": time.perf_counter() - began}
     for name, images, true in ("train", x, labels), ("test", test_x, test_labels):
-        say(f"Evaluating c on the {name} images")
         c = model.predict(images, batch_size=data.EVALUATION_BATCH, verbose=0)[:, 0]
         results[f"{name}_accuracy"] = np.mean(np.clip(np.rint(c), 0, 9) == true)
     few = order[len(z) // 2:len(z) // 2 + ZOOM]

@@ -22,6 +22,9 @@ def test_scores_are_counted_as_defined():
         when_in = [right[k, image] for k in range(30) if chosen[k, image]]
         when_out = [right[k, image] for k in range(30) if not chosen[k, image]]
         assert np.isclose(score, sum(when_in) / len(when_in) - sum(when_out) / len(when_out))
+    always, never = np.ones((3, 1), bool), np.zeros((3, 1), bool)
+    for chosen in always, never:
+        assert SCRIPT.memorization(chosen, always).tolist() == [0], "what is not known counts for nothing"
 
 
 def test_the_area_under_the_curve_is_that_of_all_pairs():

@@ -55,7 +55,7 @@ def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path, forks):
 
 def test_what_cannot_fit_is_said_in_a_sentence(tmp_path, forks):
     options = "--dataset", "synthetic", "--out", tmp_path
-    assert "There are 2,000 training images. Give fewer" in one_sentence(forks.run(NORMS, *options))
+    assert "with --extra at most 2,000 images" in one_sentence(forks.run(NORMS, *options))
     assert "Give 1 to 421 --images" in one_sentence(forks.run(MINIMUM, *options, "--images", 1500))
 
 
