@@ -130,9 +130,9 @@ MORE_FEATURES = FEATURES._replace(variant="4,000 filters", picture="cifar10_rand
                                   options={"filters": 4000})
 MOST_FEATURES = FEATURES._replace(variant="dual form, 32,000 filters", script="MLP1/cifar10_random_features_dual.py",
                                   picture="cifar10_random_features_dual")
-KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "", "MLP1/cifar10_kernel_norms.py",
+KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "20,000 images", "MLP1/cifar10_kernel_norms.py",
                    "cifar10_kernel_norms", draws=True)
-MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "", "MLP1/cifar10_minimum_norm.py",
+MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "two classes, 300 images", "MLP1/cifar10_minimum_norm.py",
                    "cifar10_minimum_norm", draws=True)
 MNIST = KERNEL._replace(data="MNIST", part="MNIST", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
 CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"),
@@ -140,7 +140,7 @@ CLOSED_FORM = [THEOREM_1, KERNEL, KERNEL._replace(variant="without regularizatio
                MNIST, FEATURES, MORE_FEATURES, MOST_FEATURES, KERNEL_NORMS, MINIMUM_NORM]
 
 # What the paper leaves open
-DOUBLE_DESCENT = Row("Double descent of random features", "", "MLP1/cifar10_double_descent.py",
+DOUBLE_DESCENT = Row("Double descent of random features", "4,000 images", "MLP1/cifar10_double_descent.py",
                      "cifar10_double_descent", draws=True)
 MEMORIZED = Row("Memorized images", "", "MLP1/cifar10_memorized.py", "cifar10_memorized", draws=True)
 MEMORIZED_NOISY = MEMORIZED._replace(variant="label noise 0.1", options={"label-noise": 0.1},
@@ -180,7 +180,8 @@ SENSELESS_TEXT = _rows("LSTM", "_shuffled_words", "_random_words")
 IMDB = _rows("LSTM", "", "_wd", "_rand_crop", "_wd_rand_crop", "_dropout", "_rand_labels") + SENSELESS_TEXT
 
 SENSELESS = RANDOMNESS + SENSELESS_TEXT  # images and texts that make no sense, or less
-TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB + FROM_RANDOM_LABELS + list(WIDTHS.values())
+TRAINED = CIFAR10 + RANDOMNESS + RADEMACHER + REGULARIZED + IMDB + FROM_RANDOM_LABELS + [
+    LARGE_BATCH, *WIDTHS.values()]
 
 # Trained on few and small images, and kept without their weights, which are 87 MB a file.  The paper's figures are for
 # all of ImageNet (Table 2).
@@ -268,7 +269,7 @@ def shown():
 
 def published():
     """The rows of all runs that are here, each once: the tables', those of the sweeps, other seeds'."""
-    return _once(sum(TABLES.values(), []) + swept() + [other for row in TRAINED for other in seeds(row)])
+    return _once(sum(TABLES.values(), []) + [other for row in swept() + TRAINED for other in seeds(row)])
 
 
 def with_true_labels():
@@ -293,13 +294,14 @@ def script_of(row):
     return path if path.exists() else None
 
 
-def file_of(row):
-    """The run's file, with its model or without; None where there is none that can be read.
+def endings(row):
+    """How the row's published file may end; with options it is without its model: one with it is a user's own trial."""
+    return (".run.h5",) if row.options else (".h5", ".run.h5")
 
-    With options it is published without its model: a model of that name is a user's own trial.
-    """
-    endings = (".run.h5",) if row.options else (".h5", ".run.h5")
-    path = next((path for ending in endings if (path := ROOT / (row.name + ending)).exists()), None)
+
+def file_of(row):
+    """The run's published file, with its model or without; None where there is none that can be read."""
+    path = next((path for ending in endings(row) if (path := ROOT / (row.name + ending)).exists()), None)
     return path if path and _read(path) else None
 
 

@@ -7,11 +7,13 @@
     python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
-Other options go to every script, with their values as --name=value.  A run that was interrupted is resumed.
+Other options go to every script, with their values as --name=value; a run is missing where no file has the published
+name.  A run that was interrupted, by SIGTERM to this program, too, is resumed.
 """
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -58,19 +60,30 @@ def main():
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_args()
 
+    running = []
+
     def there(row):
         folder = options.out or (catalog.ROOT / row.script).parent
-        return any((folder / (row.stem + ending)).exists() for ending in (".h5", ".run.h5"))
+        # Where bfloat16 is slow, the script adds its precision to the name.
+        names = {path.name.replace("--precision-float32", "") for path in folder.glob("*.h5")}
+        return any(row.stem + ending in names for ending in catalog.endings(row))
 
     def train(row):
-        began = time.perf_counter()
+        began, pipe = time.perf_counter(), subprocess.PIPE if options.at_once > 1 else None
         where = [f"--{name}={folder}" for name in ("out", "data") if (folder := getattr(options, name))]
-        process = subprocess.run([*command(row), *where, *others], text=True, capture_output=options.at_once > 1)
+        process = subprocess.Popen([*command(row), *where, *others], text=True, stdout=pipe, stderr=pipe)
+        running.append(process)
+        _, errors = process.communicate()
         print(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
               f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
-        if process.returncode and process.stderr:
-            print(process.stderr[-2000:], flush=True)
+        if process.returncode and errors:
+            print(errors[-2000:], flush=True)
         return process.returncode == 0
+
+    def stop(number, _):
+        for process in running:
+            process.terminate()  # its script writes where it is
+        sys.exit(128 + number)
 
     rows = chosen(options.runs, options.seeds)
     missing = [row for row in rows if not there(row)]
@@ -82,6 +95,7 @@ def main():
     if options.out:
         options.out.mkdir(exist_ok=True)
     began = time.perf_counter()
+    signal.signal(signal.SIGTERM, stop)
     with ThreadPoolExecutor(options.at_once, initializer=take_cores, initargs=[shares(options.at_once)]) as pool:
         done = list(pool.map(train, missing))
     print(f"Trained {sum(done)} of {len(missing)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")

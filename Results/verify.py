@@ -48,7 +48,8 @@ import imdb  # noqa: E402
 
 import benchmark  # noqa: E402
 
-TOLERANCE = 1e-4     # of an accuracy, from 0 to 1: five training images, one test image; machines round differently
+TOLERANCE = 1.01e-4  # of an accuracy, from 0 to 1, float32 in the file: five training images, one test image; machines
+                     # round differently
 SAMPLES = {"Mini Inception": 3000}  # training images by chance, in place of all, for the models in a folder
 CLOSE = 1.0          # of outputs; in Mini Inception bfloat16 changes them by 0.2 at most
 WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older files, for the transform's name

@@ -5,9 +5,11 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import catalog
@@ -414,6 +416,32 @@ def test_a_run_that_fails_is_named(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as refusal:
         train.main()
     assert refusal.value.code is True and "rand_wd: FAILED" in capsys.readouterr().out
+
+
+def test_what_is_there_is_not_trained_again(tmp_path, monkeypatch, capsys):
+    """Of a row with options a model is a user's own trial; where bfloat16 is slow, a name has the precision."""
+    for name in "cifar10_keras_mlp_rand--label-noise-0.5.h5", "cifar10_keras_mlp3_rand--precision-float32.h5":
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*noise-0.5", "MLP3/*_rand", "--out", str(tmp_path), "--list"])
+    train.main()
+    assert capsys.readouterr().out.split() == ["MLP1/cifar10_keras_mlp_rand--label-noise-0.5"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that asks a process to end")
+def test_a_signal_to_end_reaches_the_scripts(tmp_path):
+    code = (f"import signal, sys, pathlib, time; here = pathlib.Path({str(tmp_path)!r})\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit((here / 'ended').write_text('x')))\n"
+            "(here / 'begun').touch()\ntime.sleep(60)")
+    driver = ("import sys, train\ncode = sys.argv.pop()\ntrain.command = lambda row: [sys.executable, '-c', code]\n"
+              "sys.argv[1:] = ['MLP1/*_rand_wd', '--out', sys.argv[1]]\ntrain.main()")
+    process = subprocess.Popen([sys.executable, "-c", driver, str(tmp_path), code], cwd=ROOT / "Results",
+                               stdout=subprocess.PIPE, text=True)
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert "FAILED" in process.communicate(timeout=30)[0] and process.returncode == 128 + signal.SIGTERM
+    assert (tmp_path / "ended").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")

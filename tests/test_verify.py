@@ -143,6 +143,11 @@ def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
     assert says in str(refusal.value) + capsys.readouterr().err
 
 
+def test_accuracies_agree_within_one_test_image_as_the_files_round_them():
+    stored = float(np.float32(0.8795))  # 0.87949997
+    assert verify.agree(stored, 0.8796) and verify.agree(stored, 0.8794) and not verify.agree(stored, 0.8797)
+
+
 def test_published_files_are_as_listed():
     assert failing(verify.files) == []
 
