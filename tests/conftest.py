@@ -90,6 +90,10 @@ threading.Thread(target=lambda: os.read(reading, 10) and os.close(reading)).star
 """
 
 
+# For tests that write to /dev/full
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+
+
 # Before a script: a signal ends it as its fourth epoch begins
 INTERRUPTED = """
 import signal

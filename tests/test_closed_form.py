@@ -1,6 +1,7 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
 import shutil
+from pathlib import Path
 
 import cholesky
 from common import record
@@ -87,6 +88,7 @@ def test_the_kernel_on_mnist(tmp_path, forks, random):
     assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
 
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="what is free is known on Linux only")
 def test_too_little_memory_is_said_before_the_work():
     with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
         cholesky.need_memory(1e18, "The kernel")

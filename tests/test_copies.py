@@ -102,6 +102,9 @@ CASES = {
         [("\ndef build_model", OWN_SCHEDULE),
          ("keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, staircase=True)",
           "Halving(LEARNING_RATE, len(train))")], [], 0.01 * 0.5 ** np.arange(5), "SGD"),
+    "dropout and crops": (
+        [("layers.Flatten(),", "layers.Flatten(),\n        layers.Dropout(0.3),"),
+         ("=LABEL_NOISE)", "=LABEL_NOISE, random_crop=True)")], [], 0.01 * 0.95 ** np.arange(5), "SGD"),
     "AdamW": ([(CONSTANTS, ""), (RATE, ""), (OPTIMIZER, "keras.optimizers.AdamW(1e-3)")], [], [1e-3] * 5, "AdamW"),
     "a callback of its own": (
         [*CONSTANT_RATE, ("\ndef build_model", OWN), (CALLBACKS, "callbacks=[Halved()]")], [],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from importing import imported
 
 import numpy as np
 import pytest
-from conftest import HEAD, ROOT, edited, one_sentence, run
+from conftest import FULL, HEAD, ROOT, edited, one_sentence, run
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "100", "--epochs", "1"]
@@ -165,6 +166,7 @@ def test_a_picture_that_cannot_be_drawn_is_said_once_and_loses_nothing(monkeypat
 
 # Streams
 
+@pytest.mark.skipif(not shutil.which("sh"), reason="no shell that closes streams")
 def test_streams_that_are_closed_cost_nothing(tmp_path):
     script = copy(tmp_path)
     process = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&- 2>&-', sys.executable, script, *QUICK],
@@ -174,7 +176,8 @@ def test_streams_that_are_closed_cost_nothing(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".h5", ".png"}
 
 
-@pytest.mark.parametrize("stdout, before", [("/dev/full", ""), (None, HEAD)], ids=["full disk", "head"])
+@pytest.mark.parametrize("stdout, before", [pytest.param("/dev/full", "", marks=FULL), (None, HEAD)],
+                         ids=["full disk", "head"])
 def test_where_nobody_reads_any_more_the_run_goes_on(forks, tmp_path, stdout, before):
     process = forks.run(SCRIPT, *QUICK, "--out", tmp_path, stdout=stdout, before=before)
     assert process.returncode == 0 and process.stderr == ""

@@ -1,6 +1,7 @@
 """Results/verify.py holds on what is published, and fails for each kind of change to it."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from conftest import ROOT, one_sentence
 
 OPTIONS = argparse.Namespace(data=None, models=[], every_image=False)
 NAMES = "cifar10_keras_mlp", "cifar10_keras_mlp_rand"
-REAL = pytest.mark.skipif(not (ROOT / "data" / "cifar-10-batches-py").exists(), reason="CIFAR-10 is not in data/")
+REAL = pytest.mark.skipif(not all((ROOT / "data" / name).exists() for name in ("cifar-10-batches-py", "imdb.npz")),
+                          reason="CIFAR-10 or IMDB is not in data/")
 
 
 @pytest.fixture
@@ -119,6 +121,13 @@ def test_a_changed_measure_fails(published):
     path.write_text(text.replace(line, ",".join([name, *cells, str(float(sharpness) + 0.01)])), encoding="utf-8")
     assert [what.split(":")[0] for what in failing(verify.measured)] == ["MLP 1x512"]
     assert failing(verify.files) == ["Results/measures.csv is not as SHA256SUMS lists it"]
+    path.write_text(text, encoding="utf-8")
+    path = published / "Results" / "margins.csv"
+    text = path.read_text(encoding="utf-8")
+    start, images = max((line.rpartition(",")[::2] for line in text.splitlines()
+                         if line.startswith("MLP1/cifar10_keras_mlp,")), key=lambda line: int(line[1]))
+    path.write_text(text.replace(f"{start},{images}", f"{start},{int(images) - 50}"), encoding="utf-8")
+    assert [what.split(":")[0] for what in failing(verify.measured)] == ["MLP 1x512"]
 
 
 @REAL
@@ -163,12 +172,16 @@ def test_the_last_line_and_the_status_say_whether_all_holds(holds, last, monkeyp
 
 def test_a_model_is_written_once(tmp_path):
     """A change of its weights is another model; a change of anything else in its file is refused."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_CONFIG_GLOBAL"] = os.devnull  # whatever the user has set
+
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=me", "-c", "user.email=me@here", *arguments], cwd=tmp_path, check=True)
+        subprocess.run(["git", "-c", "user.name=me", "-c", "user.email=me@here", *arguments], cwd=tmp_path, check=True,
+                       env=environment)
 
     def check():
         return subprocess.run([sys.executable, ROOT / "tests" / "written_once.py", "HEAD"], cwd=tmp_path,
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, env=environment)
 
     git("init", "-q")
     (tmp_path / "My MLP").mkdir()
