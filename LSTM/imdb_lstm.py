@@ -1,7 +1,7 @@
 """LSTM on IMDB.
 
 Film reviews with their true labels, positive or negative: the baseline of the folder's other scripts.
-Paper: Figure 1, "true labels", and the plain rows of Table 1, for text.
+On images, in the paper: Figure 1, "true labels", and the plain rows of Table 1.
 """
 
 import imdb

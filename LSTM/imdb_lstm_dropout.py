@@ -2,7 +2,7 @@
 
 The baseline with the regularizer most used for text: each step drops half of what goes into and out
 of the LSTM.
-Paper: the rows of Table 2 with dropout, for text.
+On images, in the paper: the rows of Table 2 with dropout.
 """
 
 import imdb

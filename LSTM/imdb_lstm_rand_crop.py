@@ -1,7 +1,7 @@
 """LSTM on IMDB, random crop.
 
 The baseline trained on a random window of 200 words of every review, drawn in each epoch: the text's random crop.
-Paper: the rows of Table 1 with random crop, for text.
+On images, in the paper: the rows of Table 1 with random crop.
 """
 
 import imdb

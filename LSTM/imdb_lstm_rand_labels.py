@@ -2,8 +2,8 @@
 
 Every training label is drawn at random: there is nothing to learn, and the network fits the training set
 all the same.
-Paper: Figure 1, "random labels", and the "fitting random labels" rows of Table 1, for text; with --label-noise P,
-Figure 1 (b) and (c).
+On images, in the paper: Figure 1, "random labels", and the "fitting random labels" rows of Table 1; with
+--label-noise P, Figure 1 (b) and (c).
 """
 
 import imdb

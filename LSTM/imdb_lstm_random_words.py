@@ -1,7 +1,7 @@
 """LSTM on IMDB, random words.
 
-Every review, training and test, is replaced by as many random words, drawn once, as often as they are in real reviews.
-Paper: Figure 1, "Gaussian" (images of noise like the real ones in mean and variance), for text.
+Every review, training and test, is replaced once by as many words, drawn at random by their frequency in training.
+On images, in the paper: Figure 1, "Gaussian" (images of noise like the real ones in mean and variance).
 """
 
 import imdb

@@ -1,7 +1,7 @@
 """LSTM on IMDB, shuffled words.
 
 The words of each review, training and test, stand in an order drawn at random, once: what is left is which words occur.
-Paper: Figure 1, "random pixels" (each image's pixels in an order of its own), for text.
+On images, in the paper: Figure 1, "random pixels" (each image's pixels in an order of its own).
 """
 
 import imdb

@@ -1,7 +1,7 @@
 """LSTM on IMDB, random crop, weight decay.
 
 The baseline with both regularizers: an L2 penalty, and a random window of every review, drawn in each epoch.
-Paper: the rows of Table 1 with random crop and weight decay, for text.
+On images, in the paper: the rows of Table 1 with random crop and weight decay.
 """
 
 import imdb

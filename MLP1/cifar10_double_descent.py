@@ -1,7 +1,7 @@
 """Double descent of random features on CIFAR-10.
 
-ReLU of random projections of an image, not trained, and the output layer of smallest norm among those of least squared
-error.  The test error peaks where there are as many features as images, at chance whatever the label noise; elsewhere
+ReLU features of random projections of an image, not trained, and on them the minimum-norm least-squares output
+layer.  The test error peaks where there are as many features as images, at chance whatever the label noise; elsewhere
 more noise is worse.  After the peak it falls to what a tenth as many features as images have; with noise not so far.
 Belkin et al. (2019), arXiv:1812.11118; for deep networks, and label noise, Nakkiran et al. (2020), arXiv:1912.02292.
 """

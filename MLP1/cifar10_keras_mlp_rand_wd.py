@@ -1,6 +1,6 @@
 """MLP 1x512 on CIFAR-10, random labels, weight decay.
 
-Random labels with an L2 penalty on the weights.
+Random labels with an L2 penalty on the weights: the network fits them all the same.
 Paper: appendix, random labels with regularizers, "MLP 1x512", weight decay: 99.21 % of the training labels.
 """
 

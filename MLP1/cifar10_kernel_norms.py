@@ -1,6 +1,6 @@
 """Norm and test error of Gaussian kernels on CIFAR-10.
 
-Of all functions that fit the labels, K alpha = y is the one of smallest norm, sqrt(y^T alpha) summed over the classes.
+Of all functions that fit the labels, that with K alpha = y has the smallest norm, sqrt(sum over classes of y^T alpha).
 Does the norm tell how wrong it is on new images?  Fitted here, on raw pixels / 255 and on standardized images: true
 labels; random ones; and the bad interpolant, from the same K: IMAGES true labels, and wrong ones on EXTRA images more.
 All fit.  For one K, what has the larger norm has the larger error.  But more true labels have a larger norm and a

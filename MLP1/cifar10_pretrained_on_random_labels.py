@@ -4,7 +4,7 @@ MLP 1x512 memorizes most random labels of the first half of the training images,
 of the second half, which it has not seen.  There is nothing to learn from random labels but the images: does that help?
 Maennel et al., 2020, "What do neural networks learn when trained with random labels?", say that it can make the second
 training faster, since the first layer takes on the images' principal directions.  Here it is slower at first, ahead
-only towards the end, and worse on test images throughout.
+in the second half, and worse on test images throughout.
 """
 
 import time
@@ -19,7 +19,7 @@ SEEDS = 3             # networks, each with weights and an order of its own
 EPOCHS_BEFORE = 60    # passes over the half with random labels
 EPOCHS = 30           # passes over the half with true labels
 BATCH_SIZE = 64       # examples in a step
-LEARNING_RATE = 0.01  # of both trainings, from first to last
+LEARNING_RATE = 0.01  # constant, in both trainings
 
 
 def fit(model, begun, train, fed, rows, epochs, seed, tested=None):

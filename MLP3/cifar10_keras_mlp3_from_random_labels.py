@@ -1,7 +1,7 @@
 """MLP 3x512 on CIFAR-10, begun from random labels.
 
-The plain script, but for its start: the weights of the model beside it that has memorized random labels.  The true
-labels are fitted as well from there.  Is it a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
+The baseline, initialized with the weights of the model beside it that has memorized random labels.  From there the
+true labels are fitted as well.  Is that a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
 "Bad global minima exist and SGD can reach them")?  Here it is, and --weight-decay 5e-4 leads half the way out.
 """
 

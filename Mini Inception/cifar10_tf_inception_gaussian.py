@@ -1,6 +1,6 @@
 """Mini Inception on CIFAR-10, Gaussian noise.
 
-Every image, training and test, is replaced by Gaussian noise, with the mean and variance that all images have together:
+Every image, training and test, is replaced by Gaussian noise, with each color's mean and variance in the data set:
 nothing of the image is left, and still the network fits the labels.
 Paper: Figure 1, "Gaussian".
 """

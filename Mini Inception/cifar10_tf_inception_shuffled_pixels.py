@@ -1,7 +1,7 @@
 """Mini Inception on CIFAR-10, shuffled pixels.
 
-One random permutation moves the pixels of every image, training and test: nothing is lost, but what was near each other
-is so no more, and convolutions are of less use.
+One random permutation moves the pixels of every image, training and test: no information is lost, but pixels that
+were neighbors are so no longer, and convolutions are of less use.
 Paper: Figure 1, "shuffled pixels".
 """
 

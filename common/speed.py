@@ -1,4 +1,4 @@
-"""What only makes things fast: without it every result would stay within rounding."""
+"""Speed alone: without this module every result would be the same, up to rounding."""
 
 import functools
 import timeit
