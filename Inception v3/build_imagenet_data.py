@@ -63,8 +63,9 @@ def find_images(folder, split, val_labels=None):
     """
     train, folder = folder / "train", folder / split
     # Random labels and the order of the images depend on these paths: they are the same on every system, with "/".
+    paths = (type(folder)(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
     found = sorted(PurePosixPath(path.relative_to(folder).as_posix())
-                   for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+                   for path in paths if path.suffix.lower() in ENDINGS)
     for path in found:
         try:
             str(path).encode()
@@ -166,7 +167,7 @@ def as_rgb_jpeg(content):
 
 
 def write_shard(path, folder, images, labels):
-    """Writes one shard, whole or not at all.  Lists the images that cannot be read in UNREADABLE beside it.
+    """Writes one shard, whole or not at all.  Lists the images that cannot be decoded in UNREADABLE beside it.
 
     Args:
         path: pathlib.Path of the shard.
@@ -175,7 +176,10 @@ def write_shard(path, folder, images, labels):
         labels: dict, class to label.
 
     Returns:
-        Number of images, with those that cannot be read.
+        Number of images, with those that cannot be decoded.
+
+    Raises:
+        SystemExit: with a sentence, for an image whose file cannot be read: another time it may.
     """
     unreadable = []
     with record.replacing(path) as part:
@@ -183,7 +187,12 @@ def write_shard(path, folder, images, labels):
             with tf.io.TFRecordWriter(str(part)) as writer:
                 for name, label in images:
                     try:
-                        content = as_rgb_jpeg((folder / name).read_bytes())
+                        content = (folder / name).read_bytes()
+                    except OSError as error:
+                        raise SystemExit(f"\n{folder / name} cannot be read ({error.strerror}). Make it readable, or "
+                                         "remove it, and run the same command again.") from None
+                    try:
+                        content = as_rgb_jpeg(content)
                     except Exception as error:  # a damaged image can raise nearly anything
                         reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
                         unreadable.append(f"{folder.name}/{name}: {reason}\n")

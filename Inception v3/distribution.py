@@ -1,8 +1,8 @@
 """Several GPUs, several machines: Keras' DataParallel over JAX.
 
-There is one process per machine.  Each works on its part of every batch, and all hold the same weights.  They find
-each other by the means of Keras and JAX: the environment variables KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and
-_PROCESS_ID, or those that SLURM sets.
+There is one process per machine, or under SLURM, where JAX gives each a GPU of its own, one per GPU.  Each works on
+its part of every batch, and all hold the same weights.  They find each other by the means of Keras and JAX: the
+environment variables KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID, or those that SLURM sets.
 
 Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi_process.html
 """

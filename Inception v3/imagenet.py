@@ -96,7 +96,11 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop, "pictures": name,
                 "classes": classes}
-    train = Images(splits[0], data.limited(run, len(splits[0])), classes, image_size, batch_size, random_crop,
+    count = data.limited(run, len(splits[0]))
+    if count < distribution.devices():
+        raise SystemExit(f"The training images are {count}, fewer than the {distribution.devices()} devices. Give more "
+                         "images, or fewer devices.")
+    train = Images(splits[0], count, classes, image_size, batch_size, random_crop,
                    label_noise, run.seed, shuffle=True, settings=settings, contents=run.provenance.get("data", name))
     test = [Images(split, len(split), classes, image_size, batch_size) for split in splits[1:]]
     return train, test[0] if test else None, classes
@@ -234,7 +238,8 @@ class Images:
     """Batches of images and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
 
     The images of an epoch, their order and their crops depend on seed and epoch only.  When several processes train
-    together, each gets its part of every batch, and together they see what one process would see.
+    together, each gets its part of every batch, and together they see what one process would see; but of a number of
+    images that the devices do not divide, each epoch leaves a few out.
 
     Args:
         source: `Shards` or `Generated`.
@@ -281,8 +286,9 @@ class Images:
             records = records.take(self.count - uneven)
         elif uneven:  # the last batch is filled up with images of weight 0
             filling = distribution.devices() - uneven
-            records = records.map(lambda *record: (*record, 1.0)).concatenate(
-                records.take(filling).map(lambda *record: (*record, 0.0)))
+            weight = 1 + filling / self.count  # as Keras divides the losses' sum by the number of all, these too
+            records = records.map(lambda *record: (*record, weight)).concatenate(
+                records.repeat().take(filling).map(lambda *record: (*record, 0.0)))
         # As nothing is tuned here (see below), AUTOTUNE means one call for each core.
         images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
         ready = images.batch(self.batch_size // processes).prefetch(2)

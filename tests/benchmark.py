@@ -256,8 +256,8 @@ def fill_tables(folder=ROOT):
     draw.fill(folder / "tests" / "README.md", "benchmark", benchmark_table(measured))
     ours, theirs = (max(result["per_second"] for name, result in measured["medians"]["Mini Alexnet"].items()
                         if name.startswith("torch") == of_torch) for of_torch in (False, True))
-    draw.fill(folder / "README.md", "speed", f"On two cores Mini Alexnet trains {ours / theirs:.1f} times as fast as "
-              "the fastest PyTorch version of the same network.")
+    draw.fill(folder / "README.md", "speed", f"On {measured['machine']['cores']} cores Mini Alexnet trains "
+              f"{ours / theirs:.1f} times as fast as the fastest version of it in PyTorch's own layers.")
     gpus = [gpu_table(card, told) for card, told in measured.get("gpus", {}).items()]
     draw.fill(folder / "tests" / "README.md", "gpu", "\n\n".join(gpus) or "On a GPU nothing has been measured yet.")
     if "pipeline" in measured:
@@ -373,11 +373,26 @@ def main():
     if options.gpu:
         card, measured = gpu_benchmark(options.networks, options.rounds)
         told = json.loads(path.read_text())
-        told.setdefault("gpus", {})[card] = measured
+        before = told.setdefault("gpus", {}).get(card, measured)
+        if before["versions"] == measured["versions"]:
+            measured["medians"] = before["medians"] | measured["medians"]
+        told["gpus"][card] = measured
         path.write_text(json.dumps(told, indent=1) + "\n")
         print(gpu_table(card, measured))
         return
 
+    from importlib.metadata import version
+
+    from common import record, speed
+    machine = record.environment()["machine"]
+    told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
+            "defaults": {network: speed.fast_precision() if hasattr(script_of(network), "PRECISION") else "float32"
+                         for network in SCRIPTS},
+            "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")}}
+    before = json.loads(path.read_text()) if path.exists() else {}
+    if options.networks and any(before.get(name) != told[name] for name in told):
+        sys.exit("The figures of the other networks are of another machine, other versions or another number of "
+                 "rounds. Measure all, or as those were.")
     measured = {}
     for turn in range(options.rounds):
         for network in ["peak", *(options.networks or SCRIPTS)]:
@@ -387,18 +402,7 @@ def main():
                 measured.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
                 print(f"round {turn + 1}, {network}, {contender} {precision}: "
                       + ", ".join(f"{name} {value:,.0f}" for name, value in result.items()), flush=True)
-    from importlib.metadata import version
-
-    from common import record, speed
-    machine = record.environment()["machine"]
-    told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
-            "defaults": {network: speed.fast_precision() if hasattr(script_of(network), "PRECISION") else "float32"
-                         for network in SCRIPTS},
-            "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")},
-            "medians": medians(measured)}
-    before = json.loads(path.read_text()) if path.exists() else {}
-    if options.networks:
-        told["medians"] = before["medians"] | told["medians"]
+    told["medians"] = before.get("medians", {}) | medians(measured)
     path.write_text(json.dumps(before | told, indent=1) + "\n")
 
 

@@ -240,6 +240,27 @@ def test_lists_with_quotes_spaces_and_a_mark_of_the_encoding(tree, tmp_path, lin
     assert build.find_images(tree, "val", tmp_path / "list.csv") == sorted(rows)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
+def test_folders_of_classes_may_be_links(tree, tmp_path):
+    (tmp_path / "few" / "train").mkdir(parents=True)
+    (tmp_path / "few" / "train" / "n02").symlink_to(tree / "train" / "n02")
+    found = build.find_images(tmp_path / "few", "train")
+    assert found and {label for _, label in found} == {"n02"}
+
+
+def test_a_file_that_cannot_be_read_ends_the_build(tmp_path, monkeypatch):
+    """It is no damaged image: once it can be read, the same command goes on."""
+    path = tmp_path / "few" / "train" / "n01" / "x.JPEG"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(image(0))
+    with monkeypatch.context() as now:
+        now.setattr(Path, "read_bytes", lambda path: open(path / "no file", "rb"))
+        with pytest.raises(SystemExit, match="x.JPEG cannot be read .*run the same command again"):
+            build.build(tmp_path / "few", tmp_path / "shards", None, 1)
+    build.build(tmp_path / "few", tmp_path / "shards", None, 1)
+    assert imagenet.read_index(tmp_path / "shards")["pictures"] == {"train": 1, "val": 0}
+
+
 def test_a_list_that_is_not_needed(tree, tmp_path):
     (tmp_path / "list.txt").write_text("n01\n" * 12, encoding="utf-8")
     with pytest.raises(SystemExit, match="--val-labels is not needed"):
@@ -256,17 +277,16 @@ def test_a_name_that_is_not_utf_8(tree):
 
 
 class WindowsFolder(PureWindowsPath):
-    """A folder on Windows, with three images."""
-
-    def rglob(self, pattern):
-        return [self / name for name in (r"n01\b.JPEG", r"n01\C.JPEG", r"A\n\x.JPEG")]
+    """A folder on Windows."""
 
     def exists(self):
         return False
 
 
-def test_images_are_called_the_same_on_windows():
+def test_images_are_called_the_same_on_windows(monkeypatch):
     """Their names decide on random labels and order: Windows has other separators, and sorts a before B."""
+    monkeypatch.setattr(build.os, "walk", lambda folder, followlinks: [
+        (f"{folder}\\n01", [], ["b.JPEG", "C.JPEG"]), (f"{folder}\\A\\n", [], ["x.JPEG"])])
     assert build.find_images(WindowsFolder(r"C:\my images"), "train") == [
         ("A/n/x.JPEG", "A"), ("n01/C.JPEG", "n01"), ("n01/b.JPEG", "n01")]
 
