@@ -1,6 +1,6 @@
 """Which measure knows?  What a network's weights say of how well it generalizes, from the published .h5 files alone.
 
-    python Results/measures.py                some minutes; writes measures.csv and margins.csv, for draw.py
+    python Results/measures.py                some minutes; in the end writes measures.csv and margins.csv, for draw.py
 
 After Zhang et al. (2017) many measures were proposed that should tell a network that generalizes from one that has
 memorized.  Bartlett, Foster and Telgarsky (2017): the margins of the training images over the product of the spectral
@@ -29,6 +29,7 @@ import runpy
 import types
 
 import catalog
+import common.layers  # noqa: F401 - for Keras to load Mini Alexnet
 import spreadsheets
 from common import cifar10, say
 
@@ -234,7 +235,11 @@ def examples(folder, label_noise, seed, transform=None):
 
 def measured(row, folder=None):
     """All measures of a row's model by their names, and its margins; `folder` is where the data set is."""
-    settings, script = catalog.run_of(row)["settings"], catalog.script_of(row)
+    run, script = catalog.run_of(row), catalog.script_of(row)
+    if keras.backend.backend() not in run["versions"]:
+        raise SystemExit(f"{row.label} was trained with another backend than {keras.backend.backend()}, from other "
+                         "initial weights. Set KERAS_BACKEND to that.")
+    settings = run["settings"]
     transform = settings.get("transform") and runpy.run_path(str(script))[settings["transform"]]
     return measure(keras.models.load_model(catalog.file_of(row), compile=False),
                    *examples(folder, settings.get("label_noise") or 0, settings["seed"], transform),
@@ -250,8 +255,8 @@ def main():
         bins += [[{"name": row.name, "from": low, "to": high, "images": int(count)}]
                  for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)]
         say(f"{number} of {len(rows())}, {row.label}: " + ", ".join(f"{name} {found[name]:.3g}" for name in MEASURES))
-        for name, written in ("measures", lines), ("margins", bins):  # each time, so that a stop loses little
-            spreadsheets.write(catalog.ROOT / "Results" / f"{name}.csv", written)
+    for name, written in ("measures", lines), ("margins", bins):
+        spreadsheets.write(catalog.ROOT / "Results" / f"{name}.csv", written)
 
 
 if __name__ == "__main__":
