@@ -63,9 +63,9 @@ def find_images(folder, split, val_labels=None):
     """
     train, folder = folder / "train", folder / split
     # Random labels and the order of the images depend on these paths: they are the same on every system, with "/".
-    paths = (type(folder)(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
-    found = sorted(PurePosixPath(path.relative_to(folder).as_posix())
-                   for path in paths if path.suffix.lower() in ENDINGS)
+    linked = [path for path in folder.glob("*") if path.is_symlink()]  # classes; rglob follows no links
+    paths = [path for start in (folder, *linked) for path in start.rglob("*") if path.suffix.lower() in ENDINGS]
+    found = sorted(PurePosixPath(path.relative_to(folder).as_posix()) for path in paths)
     for path in found:
         try:
             str(path).encode()
@@ -189,8 +189,8 @@ def write_shard(path, folder, images, labels):
                     try:
                         content = (folder / name).read_bytes()
                     except OSError as error:
-                        raise SystemExit(f"\n{folder / name} cannot be read ({error.strerror}). Make it readable, or "
-                                         "remove it, and run the same command again.") from None
+                        raise SystemExit(f"\n{folder / name} cannot be read ({error.strerror}). Make it readable and "
+                                         f"run the same command again; or remove it and empty {path.parent}.") from None
                     try:
                         content = as_rgb_jpeg(content)
                     except Exception as error:  # a damaged image can raise nearly anything

@@ -238,8 +238,8 @@ class Images:
     """Batches of images and labels for Keras, (float32 of shape (batch, size, size, 3) from -1 to 1, int64).
 
     The images of an epoch, their order and their crops depend on seed and epoch only.  When several processes train
-    together, each gets its part of every batch, and together they see what one process would see; but of a number of
-    images that the devices do not divide, each epoch leaves a few out.
+    together, each gets its part of every batch, and together they see what one process would see.  If the devices do
+    not divide the number of images, each epoch leaves a few out.
 
     Args:
         source: `Shards` or `Generated`.

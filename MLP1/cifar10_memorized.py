@@ -64,8 +64,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
     labels, began, most = train.labels, time.perf_counter(), np.bincount(train.labels, minlength=10).min()
-    if TRAININGS < 2 or EPOCHS < 1 or not 0 < SHARE < 1 or not 1 <= SHOWN <= most:
-        raise SystemExit(f"Give 2 or more --trainings, 1 or more --epochs, --share 0 to 1, and --shown 1 to {most}.")
+    if TRAININGS < 4 or EPOCHS < 1 or not 0 < SHARE < 1 or not 1 <= SHOWN <= most:
+        raise SystemExit(f"Give 4 or more --trainings, --epochs above 0, --share between 0 and 1, --shown 1 to {most}.")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
     train.rows = np.flatnonzero(chosen[0])  # the feed is of as many
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)

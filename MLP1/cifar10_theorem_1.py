@@ -67,7 +67,7 @@ if __name__ == "__main__":
         __import__("jax").config.update("jax_enable_x64", True)
     train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
     if ZOOM < 1 or not 0 <= KINK < 0.5:
-        raise SystemExit("Give 1 or more --zoom, and a --kink from 0 to 0.5.")
+        raise SystemExit("Give 1 or more --zoom, and a --kink from 0 to below 0.5.")
     began, a = time.perf_counter(), np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
     (x, labels), (test_x, test_labels) = (train.inputs, train.labels), (test.inputs, test.labels)
     z, test_z = (images.reshape(len(images), -1).astype("float64") @ a for images in (x, test_x))

@@ -235,11 +235,7 @@ def examples(folder, label_noise, seed, transform=None):
 
 def measured(row, folder=None):
     """All measures of a row's model by their names, and its margins; `folder` is where the data set is."""
-    run, script = catalog.run_of(row), catalog.script_of(row)
-    if keras.backend.backend() not in run["versions"]:
-        raise SystemExit(f"{row.label} was trained with another backend than {keras.backend.backend()}, from other "
-                         "initial weights. Set KERAS_BACKEND to that.")
-    settings = run["settings"]
+    settings, script = catalog.run_of(row)["settings"], catalog.script_of(row)
     transform = settings.get("transform") and runpy.run_path(str(script))[settings["transform"]]
     return measure(keras.models.load_model(catalog.file_of(row), compile=False),
                    *examples(folder, settings.get("label_noise") or 0, settings["seed"], transform),
@@ -248,6 +244,10 @@ def measured(row, folder=None):
 
 def main():
     lines, bins = [], []
+    for row in rows():
+        if (backend := keras.backend.backend()) not in catalog.run_of(row)["versions"]:
+            raise SystemExit(f"{row.label} was not trained with {backend}, which begins with other weights. Set "
+                             "KERAS_BACKEND to what it was trained with.")
     for number, row in enumerate(rows(), 1):
         found, each = measured(row)
         lines.append([{"name": row.name}, found])

@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_args()
 
-    running = []
+    running, stopping = [], []
 
     def there(row):
         folder = options.out or (catalog.ROOT / row.script).parent
@@ -73,6 +73,8 @@ def main():
         where = [f"--{name}={folder}" for name in ("out", "data") if (folder := getattr(options, name))]
         process = subprocess.Popen([*command(row), *where, *others], text=True, stdout=pipe, stderr=pipe)
         running.append(process)
+        if stopping:
+            process.terminate()
         _, errors = process.communicate()
         print(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
               f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
@@ -81,6 +83,7 @@ def main():
         return process.returncode == 0
 
     def stop(number, _):
+        stopping.append(number)
         for process in running:
             process.terminate()  # its script writes where it is
         sys.exit(128 + number)

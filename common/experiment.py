@@ -148,11 +148,11 @@ class Run:
         """
         if type(epochs) is not int or epochs < 1:
             raise SystemExit(f"The number of epochs {epochs} is not a whole number of 1 or more.")
+        train.set_epoch(0)  # should its inputs or rows be others now
         if not model.built:
             model(train[0][0][:1])
         _check(model, len(train))
         self.train, self.test = train, test
-        train.set_epoch(0)  # should its inputs or rows be others now
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(model, callbacks, self.settings, train.digest())
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)

@@ -15,8 +15,8 @@ MOST_STEPS = 100  # in a call; more save nothing
 def feeds(model, train, test=None, callbacks=()):
     """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
     backend = keras.backend.backend()
-    stepwise = not all(str(getattr(callback, f"on_{hook}").__module__).startswith("keras.") for callback in callbacks
-                       for hook in ("batch_begin", "batch_end", "train_batch_begin", "train_batch_end"))
+    stepwise = not all(str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
+                       for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end"))
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
         model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)

@@ -124,7 +124,8 @@ def training_facts(model, callbacks, settings, examples):
     facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
              "optimizer": name(optimizer),  # whose own name is sgd_1 the second time in a process
              "optimizer's settings": config | {"name": name(optimizer).lower()},
-             "metrics": [name(metric) for metric in getattr(model._compile_metrics, "_user_metrics", None) or []],
+             "metrics": [name(metric) for of in ("_user_metrics", "_user_weighted_metrics")
+                         for metric in getattr(model._compile_metrics, of, None) or []],
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)

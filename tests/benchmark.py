@@ -1,7 +1,8 @@
 """Training speed: the scripts of this collection beside the same networks in PyTorch.
 
     python tests/benchmark.py                measures everything, some 20 minutes; writes Results/benchmark.json
-    python tests/benchmark.py MLP1 MLP3      measures these again and leaves the others' figures as they were
+    python tests/benchmark.py MLP1 MLP3      measures these again, on the same machine with the same --rounds, and
+                                             leaves the others' figures as they were
     python tests/benchmark.py --table        puts what was measured into the READMEs
     python tests/benchmark.py --overhead     what a run of MLP1 takes beside the training steps, some minutes
     python tests/benchmark.py --gpu          JAX beside PyTorch on one GPU; TensorFlow need not be there
@@ -390,7 +391,7 @@ def main():
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")}}
     before = json.loads(path.read_text()) if path.exists() else {}
-    if options.networks and any(before.get(name) != told[name] for name in told):
+    if options.networks and before and any(before.get(name) != told[name] for name in told):
         sys.exit("The figures of the other networks are of another machine, other versions or another number of "
                  "rounds. Measure all, or as those were.")
     measured = {}

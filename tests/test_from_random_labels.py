@@ -76,13 +76,13 @@ def test_the_second_training_begins_with_a_new_optimizer(optimizer, eagerly):
 
 @pytest.mark.parametrize("script, options, says", [
     (PRETRAINED, ["--seeds", 0], "Give 1 or more of --seeds"),
-    (PRETRAINED.with_name("cifar10_memorized.py"), ["--trainings", 1], "Give 2 or more --trainings"),
+    (PRETRAINED.with_name("cifar10_memorized.py"), ["--trainings", 3], "Give 4 or more --trainings"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", -5], "Give 1 to 421 --images"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", 0], "Give 1 to 421 --images"),
-    (PRETRAINED.with_name("cifar10_memorized.py"), ["--share", 1], "--share 0 to 1"),
+    (PRETRAINED.with_name("cifar10_memorized.py"), ["--share", 1], "--share between 0 and 1"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--learning-rate", 0.001], "--learning-rate between 0 and 0"),
     (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--zoom", 0], "Give 1 or more --zoom"),
-    (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--kink", 0.5], "a --kink from 0 to 0.5"),
+    (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--kink", 0.5], "a --kink from 0 to below 0.5"),
     (PRETRAINED.with_name("cifar10_kernel_norms.py"), ["--images", 0], "Give 1 or more --images"),
     (PRETRAINED.with_name("cifar10_gaussian_kernel.py"), ["--block", 0], "Give 1 or more --block"),
     (PRETRAINED.with_name("cifar10_random_labels_bound.py"), ["--random", 0], "--delta and --random between 0 and 1"),

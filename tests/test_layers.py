@@ -44,7 +44,8 @@ def test_fused_batch_normalization_is_keras_own(training, scale):
 
 
 @pytest.mark.parametrize("shape, options", [((8, 5), {}), ((8, 6, 5, 4), {"center": False}),
-                                            ((8, 6, 5, 4), {"trainable": False})], ids=str)
+                                            ((8, 6, 5, 4), {"trainable": False}), ((8, 4, 4, 4), {"axis": 1}),
+                                            ((8, 6, 5, 4), {"dtype": "float64"})], ids=str)
 def test_a_tweaked_batch_normalization_is_keras_own(shape, options):
     x = 3 + 2 * np.random.RandomState(0).standard_normal(shape).astype(np.float32)
     ours, theirs = (kind(**options) for kind in (BatchNormalization, keras.layers.BatchNormalization))
