@@ -269,7 +269,8 @@ def shown():
 
 def published():
     """The rows of all runs that are here, each once: the tables', those of the sweeps, other seeds'."""
-    return _once(sum(TABLES.values(), []) + [other for row in swept() + TRAINED for other in seeds(row)])
+    others = [other for row in TRAINED + swept() for other in seeds(row)]
+    return _once(sum(TABLES.values(), []) + swept() + others)
 
 
 def with_true_labels():

@@ -42,7 +42,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
            "cifar10_minimum_norm": "Section 5: SGD ends at the solution of minimum norm, from zero and only from there",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
-           "cifar10_random_features_4000": "Section 5: the more random features, the less error"}
+           "cifar10_random_features_4000": "Section 5: with an L2 penalty, the more random features, the less error"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over spectral norms: smaller with random labels where both began with one learning rate",
@@ -50,7 +50,7 @@ APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true 
          "Widths": "More units than it takes to fit all labels, wrong ones too, and what that does to the test error",
          "From_random_labels": "True labels fitted from weights that fit random ones: a worse minimum?",
          "cifar10_pretrained_on_random_labels": "Pretrained on random labels of other images",
-         "cifar10_memorized_label_noise": "Memorized images: wrong labels come out on top",
+         "cifar10_memorized_label_noise": "Memorized images: wrong labels score high, and so do many right ones",
          "cifar10_memorized": "The most and the least memorized images of each class",
          "cifar10_random_labels_bound": "Random labels as a certificate: with ten classes the bound says nothing",
          "imdb_random_labels_bound": "With two classes, on text, it bounds the test error until they are memorized"}
@@ -106,7 +106,8 @@ def claims_table():
 
 
 def early_stopping_table():
-    """Makes the Markdown table of the last and the best test accuracy of runs with true labels, and its summary."""
+    """Makes the Markdown table of the last and the best test accuracy of runs with true labels, and a summary of all
+    their seeds."""
     lines = ["| run | last epoch | best epoch | difference | best at |", "| --- | ---: | ---: | ---: | ---: |"]
     summary = []
     for data, rows in catalog.with_true_labels().items():
@@ -116,7 +117,8 @@ def early_stopping_table():
             lines.append(f"| {row.label} | {last:.2f} | {best:.2f} | **{best - last:.2f}** "
                          f"| {best_epoch(run)} of {len(run['history']['val_accuracy'])} |")
         for words, senseless in ("", False), (", shuffled or random", True):
-            runs = [catalog.run_of(row) for row in rows if (row in catalog.SENSELESS) == senseless]
+            runs = [catalog.run_of(seed) for row in rows if (row in catalog.SENSELESS) == senseless
+                    for seed in catalog.seeds(row)]
             if runs:
                 summary.append(f"{data}{words}: {claims.span(map(gain, runs))} points, best at epoch "
                                f"{claims.span(map(best_epoch, runs), 0)}.")

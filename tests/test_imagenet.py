@@ -261,6 +261,17 @@ def test_a_file_that_cannot_be_read_ends_the_build(tmp_path, monkeypatch):
     assert imagenet.read_index(tmp_path / "shards")["pictures"] == {"train": 1, "val": 0}
 
 
+def test_what_fills_the_last_batch_up_changes_no_mean(monkeypatch):
+    """Keras divides a sum over weighted images by the number of all: three images on eight devices."""
+    monkeypatch.setattr(imagenet.distribution, "devices", lambda: 8)
+    images = imagenet.Images(imagenet.Generated(np.zeros((3, 80, 80, 3), np.uint8), np.arange(3)), 3, 3, 75, 8)
+    (inputs, labels, weights), = images.pipeline()
+    assert inputs.shape == (8, 75, 75, 3) and labels.numpy().tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    np.testing.assert_allclose(weights, [8 / 3] * 3 + [0] * 5)
+    with pytest.raises(SystemExit, match="training images are 7, fewer than the 8 devices"):
+        imagenet.load(types.SimpleNamespace(dataset="synthetic", limit=7, seed=0, provenance={}), 8, 75)
+
+
 def test_a_list_that_is_not_needed(tree, tmp_path):
     (tmp_path / "list.txt").write_text("n01\n" * 12, encoding="utf-8")
     with pytest.raises(SystemExit, match="--val-labels is not needed"):

@@ -131,3 +131,9 @@ def test_pairs_are_alike_but_for_the_labels():
         assert one.get("weight_decay") == other.get("weight_decay") and one["random_crop"] == other["random_crop"]
     for true, random in measures.pairs(rows, "weight decay"):
         assert "weight decay" in random.variant and "weight decay" not in true.variant
+
+
+def test_another_backend_begins_with_other_weights(monkeypatch):
+    monkeypatch.setattr(measures.keras.backend, "backend", lambda: "torch")
+    with pytest.raises(SystemExit, match="was not trained with torch, which begins with other weights"):
+        measures.main()
