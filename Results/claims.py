@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import catalog
 from catalog import run_of
-from histories import early_stopping, epochs_to, epochs_to_fit, gain
+from histories import epochs_to, epochs_to_fit, gain
 
 import numpy as np
 
@@ -34,8 +34,7 @@ class Claim(NamedTuple):
 
 
 FIT = 99   # % training accuracy from which a training set counts as fitted in the end, where the paper has no figure
-NEAR = 1   # point, within which two accuracies count as the same; at chance 10,000 images give 0.3 either way
-TINY_TEST_IMAGES = 50  # of each class of Tiny ImageNet
+NEAR = 1   # point, within which two accuracies count as the same; after random labels seeds spread by 0.3 to 0.8
 
 
 def train(row):
@@ -80,23 +79,31 @@ def same_settings(rows):
         epochs = min(len(one["history"]["loss"]), len(two["history"]["loss"]))
         equal = np.allclose(*(run["history"]["learning_rate"][:epochs] for run in (one, two)), rtol=1e-4) and (
             one["settings"]["batch_size"] == two["settings"]["batch_size"])
-        (same if equal and fitted(pair)[0] else other).append(pair[0].network)
-    return not other, (f"{span(map(train, rows))} % train with one schedule for both: {', '.join(same)}" * bool(same)
-                       + "; " * bool(same and other) + f"not so: {', '.join(other)}" * bool(other))
+        (same if equal and fitted(pair)[0] else other).append(pair[0].label)
+    return None if same and other else not other, (
+        f"with one schedule both are fitted: {'; '.join(same)}" * bool(same) + ". " * bool(same and other)
+        + f"Not run so, or not fitted: {'; '.join(other)}" * bool(other) + f" ({span(map(train, rows))} % train)")
 
 
 def fast_once_begun(rows):
     """From 20 % to fitted, random labels take at most twice the epochs of true ones; two rows of each network."""
     taken = [epochs_to_fit(run_of(row)) - epochs_to(run_of(row), 0.2) for row in rows]
     ratios = np.divide(taken[1::2], taken[::2])
-    return np.max(ratios) <= 2, f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels"
+    return np.max(ratios) <= 2, (f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels (the "
+                                 "limit of 2 is ours; Mini Inception begins at 0.01)")
 
 
 def sooner(rows):
-    """All but the last row are fitted before the last one."""
-    *epochs, last = (epochs_to_fit(run_of(row)) for row in rows)
+    """Of all but the last row 20 % are fitted before as many are of the last one."""
+    *epochs, last = (epochs_to(run_of(row), 0.2) for row in rows)
     last = np.nan_to_num(last, nan=np.inf)
-    return np.max(epochs) < last, f"after {span(epochs, 0)} epochs, and random labels after {last:.0f}"
+    return np.max(epochs) < last, f"20 % after {span(epochs, 1)} epochs, of random labels after {last:.1f}"
+
+
+def signal_and_noise(rows):
+    """All training sets are fitted, and more of the test images is right than by chance."""
+    holds, figures = fitted(rows)
+    return holds and min(map(test, rows)) > 10 + NEAR, f"{figures}, {span(map(test, rows), 1)} % test, chance is 10 %"
 
 
 def slower_with_noise(rows):
@@ -136,11 +143,19 @@ def without_regularizers(rows):
                               "regularizers reach")
 
 
+def each_helps(rows):
+    """In rows of two, the first has a larger test accuracy than the second."""
+    gains = [test(one) - test(other) for one, other in zip(rows[::2], rows[1::2], strict=True)]
+    return min(gains) > 0, f"by {span(gains)} points"
+
+
 def first_beats_second(rows):
-    """In rows of three, the first adds more test accuracy to the third than the second does."""
+    """In rows of three, the first adds more test accuracy to the third than the second does; open if by no more than a
+    point."""
     gains = [(test(one) - test(plain), test(two) - test(plain))
              for one, two, plain in zip(rows[::3], rows[1::3], rows[2::3], strict=True)]
-    return all(one > two for one, two in gains), ", ".join(
+    beaten = all(one > two for one, two in gains)
+    return (None if beaten and any(one < two + NEAR for one, two in gains) else beaten), ", ".join(
         f"{one:+.1f} against {two:+.1f} points ({plain.network})"
         for (one, two), plain in zip(gains, rows[2::3], strict=True))
 
@@ -161,14 +176,11 @@ def above_chance(rows):
 
 
 def stopping_helps(rows):
-    """The best test accuracy is above the last one, by more than two standard deviations of so few test images."""
+    """The best test accuracy is above the last one, by more than those of the last fifth of the epochs differ."""
     tiny, = rows
-    last, _ = early_stopping(run_of(tiny))
-    images = TINY_TEST_IMAGES * run_of(tiny)["settings"]["classes"]
-    deviation = np.sqrt(last * (100 - last) / images)
-    return gain(run_of(tiny)) > 2 * deviation or None, (
-        f"the best epoch is {gain(run_of(tiny)):.1f} points above the last; with {images:,} test images "
-        f"{2 * deviation:.1f} could be chance")
+    late = 100 * np.ptp((accuracy := run_of(tiny)["history"]["val_accuracy"])[-(len(accuracy) // 5 + 1):])
+    return gain(run_of(tiny)) > late or None, (
+        f"the best epoch is {gain(run_of(tiny)):.1f} points above the last; the last fifth's differ by {late:.1f}")
 
 
 def stopping_brings_nothing(rows):
@@ -178,9 +190,21 @@ def stopping_brings_nothing(rows):
 
 
 def batch_norm(rows):
-    """Batch norm adds 3 to 4 points, rounded."""
-    gain = test(rows[0]) - test(rows[1])
-    return 2.5 <= gain < 4.5, f"{gain:+.1f} points"
+    """In rows of two, with and without it, batch norm adds 3 to 4 points, rounded; open where only some say so."""
+    gains = [test(one) - test(two) for one, two in zip(rows[::2], rows[1::2], strict=True)]
+    inside = [2.5 <= gain < 4.5 for gain in gains]
+    return None if any(inside) and not all(inside) else all(inside), (
+        " and ".join(f"{gain:+.1f}" for gain in gains) + " points, without and with weight decay")
+
+
+def steadier(rows):
+    """In rows of two, the first's test accuracy falls less far below the best so far than the second's."""
+    falls = []
+    for row in rows:
+        accuracy = 100 * run_of(row)["history"]["val_accuracy"]
+        falls.append(np.max(np.maximum.accumulate(accuracy) - accuracy))
+    return all(one < two for one, two in zip(falls[::2], falls[1::2], strict=True)), (
+        f"test accuracy falls by {span(falls[::2], 1)} points at the most, without it by {span(falls[1::2], 1)}")
 
 
 def theorem_1(rows):
@@ -195,7 +219,8 @@ def kernel(rows):
     run, (_, paper) = run_of(rows[0]), catalog.paper_of(rows[0])
     good = min(run["train_accuracy"], run["random_train_accuracy"]) == 1 and (
         100 - test(rows[0]) <= 1.1 * (100 - float(paper)))
-    return good, f"{train(rows[0]):.2f} % train, {test(rows[0]):.2f} % test, the paper's {paper} %"
+    return good, (f"{train(rows[0]):.2f} % train, {100 - test(rows[0]):.1f} % error, the paper's "
+                  f"{100 - float(paper):.1f} %")
 
 
 def features(rows):
@@ -236,10 +261,14 @@ IMAGE_NETWORKS = "Mini Inception", "Mini Alexnet", "MLP 3x512", "MLP 1x512"
 PAIRS = sum((list(catalog.PAIRS[network]) for network in IMAGE_NETWORKS), [])
 RANDOM_LABELS = [*PAIRS[1::2], catalog.row("Mini Inception", "_no_bn_rand_labels")]
 ONE_SCHEDULE = [catalog.with_noise(network, noise) for network in IMAGE_NETWORKS for noise in (0, 1)]
+NO_BATCH_NORM = [catalog.row("Mini Inception", ending) for ending in ("_no_bn", "_no_bn_rand_labels")]
+BATCH_NORM = [catalog.row("Mini Inception", ending) for ending in ("", "_no_bn", "_wd", "_no_bn_wd")]
 NOISE = [row for row in catalog.swept() if row.network in IMAGE_NETWORKS]
 TRUE_LABELS = [row for row in catalog.CIFAR10 if row not in RANDOM_LABELS]
 REGULARIZED = sum(([catalog.row(network, ending) for ending in ("_rand_crop", "_wd", "")]
                    for network in ("Mini Inception", "Mini Alexnet")), [])
+HELPED = sum(([catalog.row(network, "_wd"), catalog.row(network)] for network in IMAGE_NETWORKS), []) + sum(
+    ([catalog.row(network, "_rand_crop"), catalog.row(network)] for network in ("Mini Inception", "Mini Alexnet")), [])
 SMALL = "on few and small images, not at the paper's scale"
 WEIGHT_DECAY = [row for row in catalog.REGULARIZED if "weight decay" in row.variant and row.network != "Mini Alexnet"]
 
@@ -248,13 +277,21 @@ CLAIMS = [
           pictures=("True_and_random_labels", "Table_1")),
     Claim("1, 2.1", "After random labels they are at chance on new images.", RANDOM_LABELS, at_chance,
           pictures=("Table_1",)),
-    Claim("2.1", "Random labels need no other learning rate, nor another batch size.", ONE_SCHEDULE, same_settings,
-          pictures=("Figure_1a",)),
+    Claim("2.1", "Random labels need no other learning rate, nor another batch size.", ONE_SCHEDULE + NO_BATCH_NORM,
+          same_settings, pictures=("Figure_1a",)),
     Claim("2.1", "Once random labels begin to be fitted, it goes fast.", ONE_SCHEDULE, fast_once_begun,
           pictures=("Figure_1a",)),
     Claim("2.1", "Images that make no sense are fitted as well.", catalog.RANDOMNESS, fitted, pictures=("Figure_1a",)),
-    Claim("2.1", "Random pixels and noise are fitted sooner than random labels.",
+    Claim("2.1", "Random pixels and noise start to be fitted sooner than random labels.",
           catalog.RANDOMNESS[1:] + [catalog.with_noise("Mini Inception", 1)], sooner, pictures=("Figure_1a",)),
+    Claim("2.1", "On ImageNet random labels are fitted to 95 %, top-1.",
+          [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,
+          ("Inception_v3_tiny_imagenet_20_rand_labels",)),
+    Claim("2.1", "Also with weight decay and dropout, to 88 and 91 %.",
+          [catalog.row("Inception v3", ending) for ending in ("_wd_rand_labels", "_dropout_wd_rand_labels")], fitted),
+    Claim("2.1", "At every level of noise all labels are fitted, the true signal learned.",
+          [row for row in NOISE if 0 < row.options.get("label-noise", 0) < 1], signal_and_noise,
+          pictures=("Learned_first", "Figure_1c")),
     Claim("2.1", "More random labels take longer, by a small factor.", NOISE, slower_with_noise,
           pictures=("Figure_1b",)),
     Claim("2.1", "The more random labels, the larger the error, steadily up to chance.", NOISE, worse_with_noise,
@@ -264,27 +301,24 @@ CLAIMS = [
           because="an argument that follows from the claims above"),
     Claim("3", "Without any regularizer the networks still generalize well.",
           TRUE_LABELS, without_regularizers, pictures=("Table_1",)),
-    Claim("3", "Augmentation helps more than weight decay.", REGULARIZED, first_beats_second, pictures=("Table_1",)),
+    Claim("3", "Weight decay and random crop each help, on CIFAR-10.", HELPED, each_helps, pictures=("Table_1",)),
     Claim("3", "Another architecture helps more than regularizers do.",
-          [catalog.row("MLP 1x512"), catalog.row("Mini Inception"), catalog.row("Mini Inception", "_wd_rand_crop"),
+          [catalog.row("Mini Alexnet"), catalog.row("Mini Inception"), catalog.row("Mini Inception", "_wd_rand_crop"),
            catalog.row("Mini Inception", "_rand_crop"), catalog.row("Mini Inception", "_wd")], architecture,
           pictures=("Table_1",)),
     Claim("3", "On ImageNet, Inception v3 without regularizers is far above chance.", [catalog.TINY], above_chance,
           SMALL, ("Inception_v3_tiny_imagenet_20",)),
-    Claim("3", "There, too, augmentation helps more than weight decay.",
+    Claim("3", "On ImageNet augmentation helps more than weight decay.",
           [catalog.row("Inception v3", ending) for ending in ("_rand_crop", "_wd", "")], first_beats_second),
-    Claim("3", "On ImageNet random labels are fitted to 95 %, top-1.",
-          [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,
-          ("Inception_v3_tiny_imagenet_20_rand_labels",)),
-    Claim("3", "Also with weight decay and dropout, to 88 and 91 %.",
-          [catalog.row("Inception v3", ending) for ending in ("_wd_rand_labels", "_dropout_wd_rand_labels")], fitted),
-    Claim("3", "Early stopping helps on ImageNet, by 3 points without regularizers.", [catalog.TINY], stopping_helps,
-          SMALL, ("Early_stopping",)),
+    Claim("3", "The same on CIFAR-10, of which the paper's text does not say it.", REGULARIZED, first_beats_second,
+          pictures=("Table_1",)),
+    Claim("3", "Early stopping could help on ImageNet, by 3 points without regularizers.", [catalog.TINY],
+          stopping_helps, SMALL, ("Early_stopping",)),
     Claim("3", "Early stopping brings nothing on CIFAR-10.", TRUE_LABELS, stopping_brings_nothing,
           pictures=("Early_stopping", "Figure_2b")),
-    Claim("3", "Batch norm brings 3 to 4 points of test accuracy.",
-          [catalog.row("Mini Inception"), catalog.row("Mini Inception", "_no_bn")], batch_norm,
+    Claim("3", "Batch norm brings only 3 to 4 points of test accuracy.", BATCH_NORM, batch_norm,
           pictures=("Figure_2b",)),
+    Claim("3", "Batch norm makes the training steadier.", BATCH_NORM, steadier, pictures=("Figure_2b",)),
     Claim("4", "Two layers with 2n + d weights express any labels of n images.", [catalog.THEOREM_1], theorem_1,
           pictures=("cifar10_theorem_1",)),
     Claim("4", "With k layers, a width of order n / k is enough.", because="a proof, with nothing to train"),
@@ -294,6 +328,8 @@ CLAIMS = [
           because="an argument, the curvature is that of the inputs alone, whatever the weights are"),
     Claim("5", "MNIST: the Gaussian kernel's smallest-norm solution has 1.2 % error.", [catalog.MNIST], kernel,
           pictures=("cifar10_gaussian_kernel_mnist",)),
+    Claim("5", "MNIST: with Gabor wavelets 0.6 % error; a penalty improves neither.",
+          because="neither wavelets nor a penalty were tried"),
     Claim("5", "CIFAR-10: it fits all labels, and has 46 % error unregularized.", [catalog.KERNEL], kernel,
           pictures=("cifar10_gaussian_kernel",)),
     Claim("5", "Random convolutional features: 17 % error, with an L2 penalty 15 %.", [catalog.MOST_FEATURES], features,
@@ -320,5 +356,5 @@ def verdict(claim):
         word = "not trained yet" if all(map(catalog.script_of, missing)) else "not here yet"
         return word + f": {'; '.join(row.label for row in missing)}" * (missing != claim.rows)
     holds, figures = claim.judge(claim.rows)
-    word = "open" if holds is None else "holds" if holds else "differs"
+    word = "open" if holds is None or holds and claim.because == SMALL else "holds" if holds else "differs"
     return f"**{word}**{f', {claim.because}' * bool(claim.because)}: {figures}"

@@ -83,7 +83,7 @@ def table(rows):
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(columns)
     if beyond:
         parts.append("\\* The paper's figure lies outside the 95 % prediction interval of our seeds: "
-                     f"{'; '.join(beyond)}.")
+                     f"{'; '.join(beyond)}. One in twenty figures would by chance; rows of one run have no interval.")
     missing = [row for row in rows if not catalog.file_of(row)]
     return "\n\n".join(parts + [f"Not here yet: {'; '.join(map(script_link, missing))}."] * bool(missing))
 
