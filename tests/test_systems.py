@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from common import experiment, record
+from common import data, experiment, record
 from importing import imported
 
 import numpy as np
@@ -262,19 +262,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(monkeypatch, tm
 
     run = start(monkeypatch, "--out", tmp_path)
     run.checkpoint.write_bytes(b"somebody else's")
-    train = np.zeros((4, 2), np.float32), np.zeros(4, np.int32)
-
-    class Batches:
-        settings, labels = {}, train[1]
-
-        def digest(self):
-            return "digest"
-
-        def __len__(self):
-            return 1
-
-        def __getitem__(self, index):
-            return train
+    train = data.Batches(np.zeros((4, 2), np.float32), np.arange(4, dtype=np.int32) % 2, 4)
 
     def refuse(path, **options):
         raise PermissionError(13, "Permission denied", str(path))
@@ -283,7 +271,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(monkeypatch, tm
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(SystemExit) as refusal:
-        run.fit(model, Batches(), None, 1)
+        run.fit(model, train, None, 1)
     assert "Permission denied" in str(refusal.value) and "Make it readable" in str(refusal.value)
     assert "damaged" not in str(refusal.value)
     assert run.checkpoint.read_bytes() == b"somebody else's"
