@@ -30,7 +30,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 import imagenet
-from common import record, say
+from common import data, record, say
 
 import numpy as np
 import tensorflow as tf
@@ -186,11 +186,9 @@ def write_shard(path, folder, images, labels):
         try:
             with tf.io.TFRecordWriter(str(part)) as writer:
                 for name, label in images:
-                    try:
+                    with data.reading(f"\n{folder / name}", "Make it readable and run the same command again",
+                                      f"; or remove it and empty {path.parent}"):
                         content = (folder / name).read_bytes()
-                    except OSError as error:
-                        raise SystemExit(f"\n{folder / name} cannot be read ({error.strerror}). Make it readable and "
-                                         f"run the same command again; or remove it and empty {path.parent}.") from None
                     try:
                         content = as_rgb_jpeg(content)
                     except Exception as error:  # a damaged image can raise nearly anything

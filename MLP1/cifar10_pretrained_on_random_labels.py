@@ -64,7 +64,6 @@ if __name__ == "__main__":
     first, second = np.array_split(np.arange(len(train.labels)), 2)
     train.labels[first] = label_noise.corrupt_labels(train.labels[first], train.images[first], 1, run.seed)
     train.rows = first  # the feed is of as many
-    train.set_epoch(0)
     model = build_model()
     model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

@@ -143,9 +143,14 @@ def without_regularizers(rows):
                               "regularizers reach")
 
 
+def gains_of_pairs(rows):
+    """In rows of two, points of test accuracy that the first has more than the second, a list."""
+    return [test(one) - test(other) for one, other in zip(rows[::2], rows[1::2], strict=True)]
+
+
 def each_helps(rows):
     """In rows of two, the first has a larger test accuracy than the second."""
-    gains = [test(one) - test(other) for one, other in zip(rows[::2], rows[1::2], strict=True)]
+    gains = gains_of_pairs(rows)
     return min(gains) > 0, f"by {span(gains)} points"
 
 
@@ -191,7 +196,7 @@ def stopping_brings_nothing(rows):
 
 def batch_norm(rows):
     """In rows of two, with and without it, batch norm adds 3 to 4 points, rounded; open where only some say so."""
-    gains = [test(one) - test(two) for one, two in zip(rows[::2], rows[1::2], strict=True)]
+    gains = gains_of_pairs(rows)
     inside = [2.5 <= gain < 4.5 for gain in gains]
     return None if any(inside) and not all(inside) else all(inside), (
         " and ".join(f"{gain:+.1f}" for gain in gains) + " points, without and with weight decay")

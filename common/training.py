@@ -144,7 +144,7 @@ def _variables(model):
 
 
 def _state(thing):
-    """The attributes of a callback or another thing that are numbers, text, arrays, or lists and dicts of them."""
+    """A thing's attributes that are plain values, but for those that Keras sets anew as a training begins."""
     state = {k: v for k, v in vars(thing).items() if k not in ("params", "append_header") and _is_plain(v)}
     if hasattr(thing, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
         state["min_delta"] = abs(state["min_delta"])
