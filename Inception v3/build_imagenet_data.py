@@ -91,10 +91,8 @@ def find_images(folder, split, val_labels=None):
 
 def _listed_classes(path, folder, images, known):
     """The class of each of the images in the folder, from the list; `known` are the classes of the training set."""
-    try:
+    with data.reading(f"The list {path}", "Give another one with --val-labels", ""):
         text = Path(path).read_text(encoding="utf-8-sig")  # some programs begin a file with a mark of its encoding
-    except (OSError, UnicodeDecodeError) as error:
-        raise SystemExit(f"The list {path} cannot be read ({error}).") from None
     rows = []
     for line in filter(None, map(str.strip, text.splitlines())):
         separator = next((mark for mark in "\t," if mark in line), None)

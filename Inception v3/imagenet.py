@@ -143,12 +143,8 @@ def read_index(folder):
     Raises:
         SystemExit: with a sentence, when it cannot be read.
     """
-    path = folder / INDEX
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{path} cannot be read ({error}). Make the shards again with build_imagenet_data.py, or give "
-                         "their folder with --data.") from None
+    with data.reading(folder / INDEX, "Make the shards again with build_imagenet_data.py"):
+        return json.loads((folder / INDEX).read_text(encoding="utf-8"))
 
 
 def random_label(label, name, probability, seed, classes):

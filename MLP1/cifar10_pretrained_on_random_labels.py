@@ -61,9 +61,9 @@ if __name__ == "__main__":
     if min(SEEDS, EPOCHS_BEFORE, EPOCHS) < 1:
         raise SystemExit("Give 1 or more of --seeds, --epochs-before and --epochs.")
     train, test = cifar10.load(run, BATCH_SIZE)
-    first, second = np.array_split(np.arange(len(train.labels)), 2)
+    first, second = np.arange(len(train.labels) // 2 * 2).reshape(2, -1)  # as many in both, for the feed
     train.labels[first] = label_noise.corrupt_labels(train.labels[first], train.images[first], 1, run.seed)
-    train.rows = first  # the feed is of as many
+    train.rows = first
     model = build_model()
     model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

@@ -28,6 +28,7 @@ def read(run):
         SystemExit: where a setting or the data set is another one now; without --resume also where the code is, of the
             script or of what it imports from its folder.
     """
+    run.code = _code()  # now, since a script may be edited while it runs
     if run.given.fresh or not path(run).exists():
         return {}
     with data.reading(path(run), "Make it readable, or add --fresh", ""), np.load(path(run)) as saved:
@@ -42,8 +43,11 @@ def read(run):
 
 
 def _facts(run):
+    return run.settings | {"data set": run.provenance.get("data"), "code": run.code}
+
+
+def _code():
     files = {Path(module.__file__).resolve() for module in list(sys.modules.values())
              if getattr(module, "__file__", None)}
     beside = sorted(file for file in files if file.parent == Path(__file__).resolve().parent)
-    code = hashlib.sha256(b"".join(file.read_bytes() for file in beside)).hexdigest()
-    return run.settings | {"data set": run.provenance.get("data"), "code": code}
+    return hashlib.sha256(b"".join(file.read_bytes() for file in beside)).hexdigest()

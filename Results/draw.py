@@ -31,7 +31,7 @@ sys.path += [str(catalog.SCRIPTS / folder) for folder in ("MLP1", "LSTM")]  # wh
 # What the gallery shows of the paper's figures: picture, and what is seen there.
 FIGURES = {"True_and_random_labels": "The finding: the same networks, true and random labels",
            "Table_1": "Table 1: all nineteen rows, ours and the paper's",
-           "Figure_1a": "Figure 1 (a): five kinds of randomness, all fitted",
+           "Figure_1a": "Figure 1 (a): true labels and four kinds of randomness, all fitted",
            "Figure_1b": "Figure 1 (b): random labels take longer to fit; on images, the longer the more there are",
            "Figure_1c": "Figure 1 (c): and the less is right on new images",
            "Learned_first": "The true labels are learned first, the wrong ones memorized later",
@@ -40,10 +40,10 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
-           "cifar10_minimum_norm": "Section 5: SGD ends at the solution of minimum norm, from zero and only from there",
+           "cifar10_minimum_norm": "Section 5: SGD from zero finds the solution of minimum norm, from elsewhere not",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features_4000": "Section 5: with an L2 penalty, the more random features, the less error",
-           "cifar10_random_features_dual": "Section 5: as many random features as the paper's, 256,000"}
+           "cifar10_random_features_dual": "Section 5: as many random filters as the paper's, 32,000"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over spectral norms: smaller with random labels where both began with one learning rate",
@@ -203,8 +203,8 @@ def links(row, picture=True):
     """Links from Results/ to a row's script, model or run, and picture."""
     file = catalog.file_of(row)
     paths = {"script": f"../{row.script}",
-             "run" if file.name.endswith(".run.h5") else "model": f"../{file.relative_to(catalog.ROOT)}"}
-    if picture:
+             "run" if file.name.endswith(".run.h5") else "model": f"../{file.relative_to(catalog.ROOT).as_posix()}"}
+    if picture and row.picture:
         paths["picture"] = f"{row.picture}.png"
     return ", ".join(f"[{word}]({quote(path)})" for word, path in paths.items())
 
@@ -266,7 +266,7 @@ def draw_run(row, path):
 @matplotlib.style.context("default")
 def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
-    rows = catalog.shown()
+    rows = [row for row in catalog.shown() if row.picture]
     for row in rows:
         picture = results / (row.picture + ".png")
         draw_run(row, picture)

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 def contrast(path):
     """Draws true labels beside random ones: the same training accuracy, and what a new image gets, in words the mean of
     the seeds."""
-    figure, both = plot.subplots(1, 2, figsize=(10, 4.2), sharey=True)
+    figure, both = plot.subplots(1, 2, sharey=True)
     networks = [network for network in catalog.PAIRS if network != "LSTM"]
     for axes, kind, title in zip(both, (0, 1), ("true labels", "random labels"), strict=True):
         ends = []
@@ -91,7 +91,7 @@ def _steps_per_epoch(run):
 
 
 def figure_1a(path):
-    """Draws Figure 1 (a): how soon the Mini Inception fits five kinds of randomness."""
+    """Draws Figure 1 (a): how soon Mini Inception fits true labels and four kinds of randomness."""
     shuffled, random, gaussian = catalog.RANDOMNESS
     _losses(path, "Mini Inception", {
         "true labels": catalog.with_noise("Mini Inception", 0.0), "shuffled pixels": shuffled, "random pixels": random,
@@ -144,8 +144,7 @@ def figure_1c(path):
 def figure_2b(path):
     """Draws Figure 2 (b): accuracy with and without batch norm, and what stopping at the best would bring."""
     figure, axes = plot.subplots(figsize=(7, 4.2))
-    for color, (label, ending) in zip("C0 C1".split(), [("with batch norm", ""), ("without batch norm", "_no_bn")],
-                                     strict=True):
+    for color, label, ending in ("C0", "with batch norm", ""), ("C1", "without batch norm", "_no_bn"):
         row = catalog.row("Mini Inception", ending)
         if not catalog.file_of(row):
             continue
@@ -196,10 +195,10 @@ def stopped_early(path):
     plot.save(figure, path)
 
 
-def learned_first(path, noise=0.4):
+def learned_first(path):
     """Draws training accuracy on the examples with true and with wrong labels apart, and test accuracy."""
     runs = {network: catalog.run_of(row) for network in catalog.NOISE
-            if catalog.file_of(row := catalog.with_noise(network, noise))}
+            if catalog.file_of(row := catalog.with_noise(network, 0.4))}
     if not runs:
         return
     figure, (panels,) = plot.subplots(1, len(runs), figsize=(1 + 3.3 * len(runs), 3.8), sharey=True, squeeze=False)
@@ -213,7 +212,7 @@ def learned_first(path, noise=0.4):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("accuracy in %")
-    figure.suptitle(f"Label noise {noise:g}" + _missing([network for network in catalog.NOISE if network not in runs]))
+    figure.suptitle("Label noise 0.4" + _missing([network for network in catalog.NOISE if network not in runs]))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     plot.save(figure, path)

@@ -71,7 +71,8 @@ def main():
     def train(row):
         began, pipe = time.perf_counter(), subprocess.PIPE if options.at_once > 1 else None
         where = [f"--{name}={folder}" for name in ("out", "data") if (folder := getattr(options, name))]
-        process = subprocess.Popen([*command(row), *where, *others], text=True, stdout=pipe, stderr=pipe)
+        process = subprocess.Popen([*command(row), *where, *others], text=True, errors="replace", stdout=pipe,
+                                   stderr=pipe)
         running.append(process)
         if stopping:
             process.terminate()
@@ -88,15 +89,17 @@ def main():
             process.terminate()  # its script writes where it is
         sys.exit(128 + number)
 
+    if min(options.seeds, options.at_once) < 1:
+        parser.error("--seeds and --at-once are 1 or more")
     rows = chosen(options.runs, options.seeds)
     missing = [row for row in rows if not there(row)]
     if not rows:
-        parser.error(f"no run is named {' or '.join(options.runs)}" if options.runs else "--seeds is 1 or more")
+        parser.error(f"no run is named {' or '.join(options.runs)}")
     if options.list:
         print("\n".join(row.name for row in missing))
         return
     if options.out:
-        options.out.mkdir(exist_ok=True)
+        options.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     signal.signal(signal.SIGTERM, stop)
     with ThreadPoolExecutor(options.at_once, initializer=take_cores, initargs=[shares(options.at_once)]) as pool:

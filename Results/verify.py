@@ -236,7 +236,7 @@ def predictions(model, script, inputs):
     return outputs
 
 
-def accuracies(path, folder, sample=None):
+def accuracies(path, folder, sample):
     """Evaluates a model: [training accuracy, test accuracy], from 0 to 1, on the labels that it was fitted to.
 
     With `sample` on so many of the training examples, drawn anew each time.

@@ -29,8 +29,8 @@ FOLDERS = {"data": "where the data set is (default: data/ if it is there, else d
 FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
          "resume": "resume from the checkpoint although the script has changed since",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-LONGEST, LONGEST_PATH = 200, 240  # bytes of a name without its ending; characters of a path on Windows
+SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
+LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
 
 
 def start(script, dataset="cifar10", others=(), part=None):
@@ -133,7 +133,7 @@ class Run:
         # A run can be resumed with more epochs, so their number is no part of the checkpoint's name.
         labels = [label for name, label in differing.items() if name != "epochs"]
         self.checkpoint = folder / f".{'--'.join([path.stem, *labels])}.checkpoint.npz"
-        if len(os.fsencode(self.stem.name)) > LONGEST or os.name == "nt" and len(str(self.stem)) > LONGEST_PATH:
+        if len(os.fsencode(self.stem.name)) > LONGEST or len(os.path.abspath(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
         try:
             tempfile.TemporaryFile(dir=folder).close()
@@ -180,7 +180,7 @@ class Run:
         """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples,
         and writes them, by `draw` as `write` does; returns the .h5's results, train_accuracy among them."""
         say("Evaluating the final weights on all examples")
-        for layer in [model, *model._flatten_layers()]:  # whose weights are float32 in mixed precision, too
+        for layer in model._flatten_layers():  # the model, too; the weights are float32 in mixed precision, too
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
                 if isinstance(layer, keras.layers.Normalization):

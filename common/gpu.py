@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 
-def feeds(model, train, test=None):
+def feeds(model, train, test):
     """As `speed.feeds`, for JAX on a GPU."""
     model._symbolic_build(data_batch=train[0])  # `fit` would do it with the numbers of examples for inputs.
     model.steps_per_execution = 1

@@ -104,8 +104,8 @@ def provenance(script):
         content = b"".join(path.read_bytes() for path in paths).replace(b"\r\n", b"\n")  # as git gives it on Windows
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
-    commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=script.parent, capture_output=True,
-                            text=True).stdout.strip() if shutil.which("git") else ""
+    commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=script.parent, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True).stdout.strip() if shutil.which("git") else ""
     return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}
 
 

@@ -93,7 +93,7 @@ def read_checkpoint(run, model, callbacks):
     with data.reading(run.checkpoint, "Make it readable, or add --fresh", ""), np.load(run.checkpoint) as saved:
         then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
         states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
-        values = [saved[f"variable_{k}"] for k in range(sum("variable_" in name for name in saved.files))]
+        values = [saved[name] for name in saved.files if name.startswith("variable_")]
     changed = [name for name in then | run.facts if then.get(name) != run.facts.get(name)]
     told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {run.facts.get(name)!s:.60}" for name in changed[:3])
     if set(changed) & {"weights", "optimizer", "data"}:  # of the rest the user decides

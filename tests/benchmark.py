@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from importing import imported
@@ -97,7 +98,7 @@ def measure_ours(network, precision):
     return seconds[1:]
 
 
-def measure_pytorch(network, precision, compiled, device="cpu"):
+def measure_pytorch(network, precision, compiled, device):
     """Seconds of every timed pass through the PyTorch peer, with all its inputs on the device."""
     import peers
     import torch
@@ -255,10 +256,15 @@ def fill_tables(folder=ROOT):
     import draw
     measured = json.loads((folder / "Results" / "benchmark.json").read_text())
     draw.fill(folder / "tests" / "README.md", "benchmark", benchmark_table(measured))
-    ours, theirs = (max(result["per_second"] for name, result in measured["medians"]["Mini Alexnet"].items()
-                        if name.startswith("torch") == of_torch) for of_torch in (False, True))
-    draw.fill(folder / "README.md", "speed", f"On {measured['machine']['cores']} cores Mini Alexnet trains "
-              f"{ours / theirs:.1f} times as fast as the fastest version of it in PyTorch's own layers.")
+    ratios = {}
+    for network in SCRIPTS:
+        ours, theirs = (max(result["per_second"] for name, result in measured["medians"][network].items()
+                            if name.startswith("torch") == of_torch) for of_torch in (False, True))
+        ratios[network] = ours / theirs
+    *others, most = sorted(ratios, key=ratios.get)
+    draw.fill(folder / "README.md", "speed", f"On {measured['machine']['cores']} cores {most} trains "
+              f"{ratios[most]:.1f} times as fast as the fastest version of it in PyTorch's own layers,\nthe others "
+              f"{ratios[others[0]]:.1f} to {ratios[others[-1]]:.1f} times ([table](tests/README.md#how-fast)).")
     gpus = [gpu_table(card, told) for card, told in measured.get("gpus", {}).items()]
     draw.fill(folder / "tests" / "README.md", "gpu", "\n\n".join(gpus) or "On a GPU nothing has been measured yet.")
     if "pipeline" in measured:
@@ -300,7 +306,6 @@ def gpu_benchmark(networks, rounds):
                 result = contend(network, contender, precision, "cuda")
                 results.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
                 print(f"{network}, {contender} {precision}: {result['per_second']:,.0f} per second", flush=True)
-    from importlib.metadata import version
     return card, {"medians": medians(results), "rounds": rounds,
                   "versions": {name: version(name) for name in ("keras", "jax", "torch")}}
 
@@ -381,8 +386,6 @@ def main():
         path.write_text(json.dumps(told, indent=1) + "\n")
         print(gpu_table(card, measured))
         return
-
-    from importlib.metadata import version
 
     from common import record, speed
     machine = record.environment()["machine"]

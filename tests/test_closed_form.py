@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cholesky
 from common import record
@@ -166,6 +167,19 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     process = forks.run(DUAL, *options, "--resume")
     assert process.returncode == 0 and "80 of 96 filters" in process.stdout and "64 of 96" not in process.stdout
     assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()
+
+
+def test_what_is_kept_is_of_the_code_that_began(tmp_path, monkeypatch):
+    """A script that is edited while it runs does not give its arrays the new code's digest."""
+    kept = imported(ROOT / "MLP1" / "kept.py")
+    run = SimpleNamespace(stem=tmp_path / "x", settings={"seed": 0}, provenance={},
+                          given=SimpleNamespace(fresh=False, resume=False))
+    monkeypatch.setattr(kept, "_code", lambda: "before")
+    assert kept.read(run) == {}
+    monkeypatch.setattr(kept, "_code", lambda: "edited")
+    kept.write(run, a=np.ones(3))
+    with pytest.raises(SystemExit, match="made with another code"):
+        kept.read(run)
 
 
 def test_the_smallest_weights_are_numpys(random):

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, edited, one_sentence
+from written_once import weights
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
-ALEXNET = ROOT / "Mini Alexnet" / "cifar10_alexnet.py"
 SMALL = ("UNITS = 512", "UNITS = 16")
 RATE = ("    rate = keras.optimizers.schedules.ExponentialDecay(LEARNING_RATE, len(train), LEARNING_RATE_DECAY, "
         "staircase=True)\n")
@@ -116,14 +116,6 @@ CASES = {
 }
 
 
-def weights(path):
-    with h5py.File(path) as file:
-        found = {}
-        file["model_weights"].visititems(
-            lambda name, item: found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None)
-        return found
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(forks, tmp_path, case):
     changes, options, rates, optimizer = CASES[case]
@@ -156,7 +148,7 @@ def test_trains_what_it_says_and_goes_on_after_a_kill_as_if_nothing_had_been(for
     assert resumed["training"] == told["training"] and resumed["history"].keys() == told["history"].keys()
     for name in told["history"].keys() - {"seconds"}:
         np.testing.assert_array_equal(resumed["history"][name], told["history"][name], err_msg=name)
-    ours, expected = weights(saved(killed)), weights(saved(script))
+    ours, expected = (weights(saved(path).read_bytes()) for path in (killed, script))
     assert ours.keys() == expected.keys() and len(ours) == 4
     for name in expected:
         np.testing.assert_array_equal(ours[name], expected[name])

@@ -10,11 +10,11 @@ import sys
 from common import cifar10, data, experiment, record, speed
 from importing import imported
 
-import h5py
 import keras
 import numpy as np
 import pytest
 from conftest import INTERRUPTED, ROOT, edited, one_sentence, run
+from written_once import weights
 
 SCRIPT = ROOT / "MLP1" / "cifar10_keras_mlp_rand.py"
 QUICK = ["--dataset", "synthetic", "--limit", "200"]
@@ -74,6 +74,16 @@ def test_the_file_tells_the_run(copied):
     again = record.provenance(copied[0] / "my_mlp.py")
     assert provenance == again and again["common"] == record.provenance(SCRIPT)["common"] and again["commit"] == ""
     assert again["script"] != record.provenance(SCRIPT)["script"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for git is a shell script")
+def test_what_git_says_is_no_matter(tmp_path, monkeypatch):
+    """As of a folder of another user, whose name is in no encoding."""
+    git = tmp_path / "git"
+    git.write_text("#!/bin/sh\nprintf '\\377' >&2\nexit 128\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert record.provenance(SCRIPT)["commit"] == ""
 
 
 def test_a_callback_that_writes_logs(copied):
@@ -150,14 +160,7 @@ def assert_same_run(path, expected):
                  "learning_rate"):
         np.testing.assert_array_equal(one["history"][name], other["history"][name])
 
-    def weights(path):
-        with h5py.File(path) as file:
-            found = {}
-            file["model_weights"].visititems(
-                lambda name, item: found.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None)
-            return found
-
-    one, other = weights(path), weights(expected)
+    one, other = (weights(file.read_bytes()) for file in (path, expected))
     assert one.keys() == other.keys() and len(one) == 4
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
@@ -265,7 +268,7 @@ def test_bad_option(monkeypatch, capsys, options, says):
     assert says in capsys.readouterr().err
 
 
-def test_precision_is_one_that_there_is(monkeypatch, capsys, tmp_path):
+def test_precision_is_one_that_there_is(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         start(monkeypatch, "--precision", "float8", PRECISION="auto")
     assert "--precision: invalid choice: 'float8'" in capsys.readouterr().err
@@ -292,6 +295,10 @@ def test_missing_output_folder(monkeypatch, tmp_path):
 
 
 def test_a_name_too_long_for_files(monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setattr(experiment, "LONGEST_PATH", len(str(tmp_path)))
+        assert "too long" in refused(patch, "--out", ".")
     assert "too long" in refused(monkeypatch, "--out", tmp_path, "--data", tmp_path / "x", "--learning-rate-decay",
                                  "0." + "1" * 15, "--learning-rate", "0." + "1" * 15, "--label-noise",
                                  "0." + "3" * 15, "--seed", "1234567891", "--limit", "10000000000000000000000000000",

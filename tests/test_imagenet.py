@@ -497,7 +497,7 @@ def test_a_script_from_end_to_end(tmp_path, forks):
 
 
 def test_no_data(tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match="No such file.*build_imagenet_data.py, or give their folder with --data"):
+    with pytest.raises(SystemExit, match="No such file.*build_imagenet_data.py, or give another folder with --data"):
         load(tmp_path / "nowhere")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("common.data.__file__", str(tmp_path / "common" / "data.py"))

@@ -121,13 +121,15 @@ def test_a_row_is_called_what_its_script_is_called():
         assert row.variant == f"{catalog.run_of(row)['settings']['filters']:,} filters"
 
 
-def test_the_options_of_a_row_are_the_settings_in_its_file():
-    with_options = [row for row in catalog.published() if row.options]
-    assert len(with_options) > 20
-    for row in with_options:
-        settings = catalog.run_of(row)["settings"]
-        for name, value in row.options.items():
-            assert settings[name.replace("-", "_")] == value, row.name
+def test_every_run_has_its_script_s_settings_but_for_the_options_in_its_name():
+    rows = catalog.published()
+    assert len(rows) > 150 and sum(bool(row.options) for row in rows) > 100
+    for row in rows:
+        settings, script = catalog.run_of(row)["settings"], catalog.script_of(row).read_text(encoding="utf-8")
+        constants = re.findall(r"^([A-Z][A-Z_]*) = ([\d.e-]+|None|True|False)\b", script, re.MULTILINE)
+        expected = {name.lower(): ast.literal_eval(value) for name, value in constants if name.lower() in settings}
+        expected |= {name.replace("-", "_"): value for name, value in row.options.items()}
+        assert {name: settings[name] for name in expected} == expected, row.name
 
 
 def test_names_and_titles_are_put_together_from_fields():
@@ -417,8 +419,18 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path, monkeypatch, capfd):
     assert (tmp_path / "cifar10_keras_mlp_rand--synthetic--limit-200--epochs-1--label-noise-0.5.run.h5").exists()
 
 
+@pytest.mark.parametrize("arguments, says", [
+    (["MLP1/*", "--seeds", "0"], "--seeds and --at-once are 1 or more"),
+    (["MLP1/*", "--at-once", "0"], "--seeds and --at-once are 1 or more"), (["MLP5/*"], r"no run is named MLP5/\*")])
+def test_what_cannot_be_trained_is_refused(monkeypatch, capsys, arguments, says):
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    with pytest.raises(SystemExit) as refusal:
+        train.main()
+    assert refusal.value.code == 2 and re.search(says, capsys.readouterr().err)
+
+
 def test_a_run_that_fails_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*rand_wd", "--out", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*rand_wd", "--out", str(tmp_path / "runs" / "today")])
     monkeypatch.setattr(train, "command", lambda row: [sys.executable, "-c", "raise SystemExit('no')"])
     with pytest.raises(SystemExit) as refusal:
         train.main()
