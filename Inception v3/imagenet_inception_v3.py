@@ -21,7 +21,7 @@ PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that i
 IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 
 
-def build_model(image_size=IMAGE_SIZE, classes=1000):
+def build_model(image_size, classes):
     """Maps images, (batch, image_size, image_size, 3), to logits, (batch, classes)."""
     inception = rebuilt(keras.applications.InceptionV3(
         weights=None, include_top=False, pooling="avg", input_shape=(image_size, image_size, 3)))

@@ -23,7 +23,7 @@ WEIGHT_DECAY = 4e-5         # L2 penalty on every kernel
 IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 
 
-def build_model(image_size=IMAGE_SIZE, classes=1000):
+def build_model(image_size, classes):
     """Maps images, (batch, image_size, image_size, 3), to logits, (batch, classes)."""
     l2 = keras.regularizers.L2(WEIGHT_DECAY)
     inception = rebuilt(keras.applications.InceptionV3(

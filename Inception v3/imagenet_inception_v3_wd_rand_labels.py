@@ -23,7 +23,7 @@ LABEL_NOISE = 1.0           # probability that a training label is redrawn from 
 IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 
 
-def build_model(image_size=IMAGE_SIZE, classes=1000):
+def build_model(image_size, classes):
     """Maps images, (batch, image_size, image_size, 3), to logits, (batch, classes)."""
     l2 = keras.regularizers.L2(WEIGHT_DECAY)
     inception = rebuilt(keras.applications.InceptionV3(

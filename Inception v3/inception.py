@@ -3,6 +3,7 @@
 from common.layers import BatchNormalization
 
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -10,7 +11,7 @@ def rebuilt(model, kernel_regularizer=None):
     """Copies a model of keras.applications with the fused batch normalization, and a penalty on every kernel.
 
     Args:
-        model: Keras model whose weights are still the initial ones; the copy's are drawn again.
+        model: Keras model. Initial weights are drawn again; trained ones, as with weights="imagenet", are kept.
         kernel_regularizer: Keras regularizer, or None.
     """
     def rebuild(layer):
@@ -21,4 +22,7 @@ def rebuilt(model, kernel_regularizer=None):
             config["kernel_regularizer"] = kernel_regularizer
         return type(layer).from_config(config)
 
-    return keras.models.clone_model(model, clone_function=rebuild)
+    copy = keras.models.clone_model(model, clone_function=rebuild)
+    if any(np.any(layer.moving_mean) for layer in model.layers if isinstance(layer, layers.BatchNormalization)):
+        copy.set_weights(model.get_weights())
+    return copy

@@ -47,7 +47,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     if transform:
         reviews, test_reviews = ([transform(review, noise.random_state(review, run.seed), every_word)
                                   for review in part] for part in (reviews, test_reviews))
-        settings["transform"] = transform.__name__
+        settings["transform"] = getattr(transform, "__name__", type(transform).__name__)
     if not len(every_word):
         say("All training reviews are empty: there is nothing to read.")
     return (Reviews(reviews, labels, batch_size, run.seed, settings, mislabeled, random_crop),

@@ -24,12 +24,12 @@ SHOWN = 6             # most and least memorized images of each class in the pic
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 
 
-def right_answers(model, begun, train, fed, rows, seed):
-    """Trains the model anew on some rows of images; returns of all images whether its answer is their label, (n,)."""
+def right_answers(model, begun, train, fed, every, rows, seed):
+    """Trains the model anew on some rows of images; returns whether its answer for `every` image is right, (n,)."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
-    fit(model, begun, train, fed[0], rows, EPOCHS, seed)
-    return model.predict(fed[1], verbose=0).argmax(axis=1) == train.labels
+    fit(model, begun, train, fed, rows, EPOCHS, seed)
+    return model.predict(every, verbose=0).argmax(axis=1) == train.labels
 
 
 def memorization(chosen, right):
@@ -67,16 +67,16 @@ if __name__ == "__main__":
     if TRAININGS < 4 or EPOCHS < 1 or not 0 < SHARE < 1 or not 1 <= SHOWN <= most:
         raise SystemExit(f"Give 4 or more --trainings, --epochs above 0, --share between 0 and 1, --shown 1 to {most}.")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
-    train.rows = np.flatnonzero(chosen[0])  # the feed is of as many
+    every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # so many are fed from now on
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     model.optimizer.save_own_variables(begun := {})
-    fed = speed.feeds(model, train)[0], speed.feed(train.for_evaluation())  # once: TensorFlow keeps what it was fed
+    fed, _ = speed.feeds(model, train)
     right = [np.unpackbits(bits, count=len(labels)).astype(bool) for bits in kept.read(run).get("right", [])]
     for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS % 2**31))[len(right):]:
-        right.append(right_answers(model, begun, train, fed, rows, seed))
+        right.append(right_answers(model, begun, train, fed, every, rows, seed))
         kept.write(run, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])

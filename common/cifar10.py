@@ -25,7 +25,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
-        settings["transform"] = transform.__name__
+        settings["transform"] = getattr(transform, "__name__", type(transform).__name__)
     return (Images(images, labels, batch_size, run.seed, settings, mislabeled, random_crop),
             Images(test_images, test_labels, data.EVALUATION_BATCH))
 

@@ -59,8 +59,6 @@ class Batches(keras.utils.PyDataset):
     of this epoch, `order` is their order.  A script that trains on some examples alone sets `rows`, their numbers.
     """
 
-    metric = None  # one that goes by the order, and is reset when that changes
-
     def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None,
                  random_crop=False):
         super().__init__()
@@ -69,7 +67,7 @@ class Batches(keras.utils.PyDataset):
         if shuffle_seed is not None and (labels == labels[0]).all():
             say("All training examples are of one class: there is nothing to tell apart.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
-        self.settings, self.mislabeled, self.random_crop = settings or {}, mislabeled, random_crop
+        self.settings, self.mislabeled, self.random_crop, self.metric = settings or {}, mislabeled, random_crop, None
         self.rows = np.arange(len(labels))
         self.set_epoch(0)
 
@@ -78,12 +76,13 @@ class Batches(keras.utils.PyDataset):
         random = np.random.RandomState([self.shuffle_seed or 0, epoch])
         self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         self.shown = self.crop(random) if self.random_crop else self.inputs
-        if self.metric:
+        if self.metric:  # one that goes by the order
             self.metric.reset_state()
 
     def for_evaluation(self, count=None):
         """Batches of the same examples and labels, or the first ones, in order, without a random crop."""
-        return Batches(self.inputs[:count], self.labels[:count], EVALUATION_BATCH)
+        rows = self.rows[:count] if len(self.rows) < len(self.labels) else slice(count)  # a view of all, no copy
+        return Batches(self.inputs[rows], self.labels[rows], EVALUATION_BATCH)
 
     def digest(self):
         """A short text that tells these labels, and by the first hundred these examples, from others."""

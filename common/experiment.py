@@ -72,7 +72,8 @@ def _parse(script, dataset, others):
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
     with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-        comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", file.read(), re.MULTILINE))
+        source = file.read()
+    comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
@@ -94,7 +95,11 @@ def _parse(script, dataset, others):
         defaults["precision"] = defaults["precision"].replace("auto", "mixed_bfloat16")
     settings = {name: getattr(options, name) for name in defaults}
     script.update({name.upper(): settings[name] for name in constants})
-    return options, settings, {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
+    differing = {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
+    for name in map(str.upper, differing):
+        if re.search(rf"^(def |class |@|\w+ = )[^#\n]*\b{name}\b", source, re.MULTILINE):
+            parser.error(f"{name} is used in another constant or a function's head, where no option changes it")
+    return options, settings, differing
 
 
 def boolean(text):
@@ -121,6 +126,7 @@ class Run:
     def __init__(self, script, given, settings, differing):
         self.given, self.settings, self.dataset, self.limit, self.kept = given, settings, given.dataset, given.limit, 0
         self.seed, self.data, self.history, self.signal, self.writes = given.seed, given.data, {}, None, True
+        self.train, self.test, self.facts = None, None, {}
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
@@ -146,22 +152,27 @@ class Run:
         `train` and `test` are as a `load` of this collection returns them; test may be None.  `epochs` are passes over
         the training examples, those of an interrupted run included.  What Keras `callbacks` keep is resumed, too.
         """
-        if type(epochs) is not int or epochs < 1:
-            raise SystemExit(f"The number of epochs {epochs} is not a whole number of 1 or more.")
+        if type(epochs) is not int or epochs < 1 or self.history:
+            raise SystemExit(f"A run is one training, of a whole number of epochs from 1; this is its "
+                             f"{'second' if self.history else 'first'}, of {epochs}.")
         train.set_epoch(0)  # should its inputs or rows be others now
-        if not model.built:
-            model(train[0][0][:1])
-        _check(model, len(train))
+        model.built or model(train[0][0][:1])
+        optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
+        for step in len(train), 1, 0:  # a schedule may well begin at 0
+            optimizer._iterations.assign(step)  # `iterations` may be of accumulated gradients
+            rates.append(float(optimizer.learning_rate))
+        if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
+            raise SystemExit(f"The learning rate {rates[-1]:g}, after an epoch {rates[0]:g}, is not a number above 0.")
+        setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
+        if not isinstance(optimizer._learning_rate, keras.Variable) and any(isinstance(c, setters) for c in callbacks):
+            raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
-        self.facts = training.training_facts(model, callbacks, self.settings, train.digest())
+        self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
         over, restore = False, None  # read after `feeds`, which calls the model: a layer may have drawn random numbers
         if self.checkpoint.exists() and not self.given.fresh:
-            over, restore = training.read_checkpoint(self, model, callbacks)
-            if self.kept > epochs:
-                raise SystemExit(f"{self.checkpoint} is of {self.kept} epochs. Give no fewer. {training.WAY_OUT}.")
-            say(f"Resuming: {self.kept} of {epochs} epochs are done")
+            over, restore = training.read_checkpoint(self, model, callbacks, epochs)
         # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
         # Keras.  What the process was started to ignore, as under nohup, stays ignored.
         handlers = {signum: signal.signal(signum, lambda signum, _: setattr(self, "signal", signum))
@@ -186,8 +197,8 @@ class Run:
                 if isinstance(layer, keras.layers.Normalization):
                     layer.finalize_state()  # whose statistics are in the precision of the training
         model.test_function = model.predict_function = None  # compiled for the other precision
-        facts = {name: self.facts[name] for name in ("optimizer", "optimizer's settings", "loss", "callbacks")}
-        results = {"seconds": sum(self.history["seconds"]), "history": self.history, "training": facts}
+        facts = {k: v for k, v in self.facts.items() if k in ("optimizer", "optimizer's settings", "loss", "callbacks")}
+        results = {"seconds": sum(self.history.get("seconds", ())), "history": self.history, "training": facts}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:
                 measured = model.evaluate(speed.feed(examples.for_evaluation()), return_dict=True, verbose=0)
@@ -228,17 +239,3 @@ class Run:
         except (Exception, SystemExit) as error:
             say(f"The picture {picture.name} could not be drawn ({error}).")
         say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
-
-
-def _check(model, steps):
-    """Says before a training what would go wrong in it or after it."""
-    rates = []
-    for step in steps, 0:  # a schedule may well begin at 0
-        model.optimizer.iterations.assign(step)
-        rates.append(float(model.optimizer.learning_rate))
-    if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
-        raise SystemExit(f"The learning rate {rates[1]:g}, after an epoch {rates[0]:g}, is not a number above 0.")
-    try:
-        model.get_config(), model.input_shape
-    except Exception as error:  # of nearly any kind, from layers of the user's own
-        say(f"Of this model only the weights can be saved, as NAME.weights.h5: {str(error).strip().splitlines()[0]}")

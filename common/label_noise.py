@@ -52,9 +52,7 @@ def training_part(run, inputs, labels, probability, classes):
 def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
-    if train.mislabeled is not None:
-        train.metric = CleanAndMislabeled(train)
-    return [train.metric] if train.metric else []
+    return [] if train.mislabeled is None else [CleanAndMislabeled(train)]
 
 
 class CleanAndMislabeled(keras.metrics.Metric):
@@ -64,7 +62,7 @@ class CleanAndMislabeled(keras.metrics.Metric):
 
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
-        self.train = train
+        self.train, train.metric = train, self  # which is reset as the order of the examples changes
         self.groups = self.add_weight(shape=train.rows.shape, initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
         self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]

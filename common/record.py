@@ -79,8 +79,8 @@ def read(path):
 
 
 def accuracy_name(names):
-    """The metric among these names that is shown as the accuracy: "accuracy", else one whose name ends so, or None."""
-    return min((n for n in names if n.endswith("accuracy") and not n.startswith("val_")), key=len, default=None)
+    """The metric among these names that is shown as the accuracy: the shortest that ends so, or None."""
+    return min((n for n in names if re.fullmatch("(?!val_).*acc(uracy)?", n)), key=len, default=None)
 
 
 def accuracies(run):
@@ -92,7 +92,7 @@ def accuracies(run):
 
 def probe(model):
     """Inputs and the model's outputs for them, by which one can tell that a loaded model is the same."""
-    random, shape = np.random.RandomState(0), (4, *model.input_shape[1:])
+    random, shape = np.random.RandomState(0), (4, *(size or 75 for size in model.input_shape[1:]))  # None: any size
     words = "int" in model.inputs[0].dtype
     inputs = random.randint(0, 1000, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
     return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}

@@ -3,7 +3,7 @@
 import functools
 import timeit
 
-from common import record
+from common import data, record
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ def feeds(model, train, test=None, callbacks=()):
     backend = keras.backend.backend()
     stepwise = not all(str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
                        for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end"))
+    model.train_function = model.test_function = model.predict_function = None  # compiled before, for single steps
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
         model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)
@@ -24,8 +25,7 @@ def feeds(model, train, test=None, callbacks=()):
         from common import gpu
         return gpu.feeds(model, train, test)
     if not hasattr(train, "pipeline") and not stepwise:  # a callback of the user's own for each step is called for each
-        inputs = train[0][0]
-        seconds = min(timeit.repeat(lambda: model(inputs), number=1, repeat=2))
+        seconds = min(timeit.repeat(functools.partial(model, train[0][0]), number=1, repeat=2))
         model.steps_per_execution = int(np.clip(CALL / seconds, 1, min(len(train), MOST_STEPS)))
     return feed(train), test and feed(test)
 
@@ -59,17 +59,18 @@ def feed(batches):
     """Batches as Keras takes them the fastest: with TensorFlow as a tf.data.Dataset, else as they are."""
     if hasattr(batches, "pipeline"):  # makes a dataset of itself
         return batches.pipeline()
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or type(batches).__getitem__ is not data.Batches.__getitem__:
         return batches
     import tensorflow as tf
 
     # TensorFlow gathers each batch; to call Python for it would cost a small network a fifth of its time.
     with tf.device("cpu"):
-        inputs, labels = tf.Variable(batches.shown, trainable=False), tf.constant(batches.labels)
+        inputs, labels = (tf.Variable(part, trainable=False) for part in (batches.shown, batches.labels))
 
     def order():
         if batches.random_crop:
             inputs.assign(batches.shown)
+        labels.assign(batches.labels)
         yield batches.order
 
     def epoch(order):

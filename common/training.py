@@ -62,7 +62,7 @@ class Epochs(keras.callbacks.Callback):
             logs.pop(f"val_{name}", None)
         history = self.run.history
         for name, value in {**logs, "learning_rate": self.rate, "seconds": time.perf_counter() - self.began}.items():
-            history.setdefault(name, []).append(float(value))
+            history.setdefault(name, []).append(np.asarray(value, float).tolist())
         if not self.run.writes:
             return
         left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
@@ -86,7 +86,7 @@ def write_checkpoint(run, model, callbacks):
                  **{f"variable_{k}": np.asarray(variable) for k, variable in enumerate(_variables(model))})
 
 
-def read_checkpoint(run, model, callbacks):
+def read_checkpoint(run, model, callbacks, epochs):
     """Gives run, model and optimizer the state of a checkpoint, or says why not; returns whether the training was over,
     and a function that gives the callbacks their state, once they have begun."""
     # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
@@ -94,7 +94,7 @@ def read_checkpoint(run, model, callbacks):
         then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
         states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
         values = [saved[name] for name in saved.files if name.startswith("variable_")]
-    changed = [name for name in then | run.facts if then.get(name) != run.facts.get(name)]
+    changed = [name for name in then | run.facts if name != "script" and then.get(name) != run.facts.get(name)]
     told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {run.facts.get(name)!s:.60}" for name in changed[:3])
     if set(changed) & {"weights", "optimizer", "data"}:  # of the rest the user decides
         raise SystemExit(f"The checkpoint {run.checkpoint} is of another model, optimizer or data ({told}). {WAY_OUT}.")
@@ -102,8 +102,12 @@ def read_checkpoint(run, model, callbacks):
         raise SystemExit(f"The checkpoint {run.checkpoint} was made with other settings ({told}). Add --resume to "
                          f"resume from it all the same. {WAY_OUT}.")
     for variable, value in zip(_variables(model), values, strict=True):
-        variable.assign(value)
+        variable.assign(value.view(np.asarray(variable).dtype) if value.dtype.kind == "V" else value)  # V: bfloat16
     run.history, run.kept = history, len(history["loss"])
+    if run.kept > epochs:
+        raise SystemExit(f"{run.checkpoint} is of {run.kept} epochs. Give no fewer. {WAY_OUT}.")
+    say(f"Resuming: {run.kept} of {epochs} epochs are done"
+        + ", by the script before it was changed" * (then.get("script") != run.facts["script"]))
 
     def restore(logs):
         for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
@@ -112,8 +116,8 @@ def read_checkpoint(run, model, callbacks):
     return bool(over), restore
 
 
-def training_facts(model, callbacks, settings, examples):
-    """What a training is made with, by name, as JSON has it; `examples` is a text that tells the training examples."""
+def training_facts(run, model, callbacks):
+    """What a training is made with, by name, as JSON has it; says so where the model cannot be saved whole."""
     def name(thing):
         return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
 
@@ -121,34 +125,35 @@ def training_facts(model, callbacks, settings, examples):
     config = _state(optimizer) | {"learning_rate": [name(rate), _state(rate)]}
     with contextlib.suppress(Exception):  # of nearly any kind: a schedule of the user's own need not tell its settings
         config = optimizer.get_config()
-    facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": examples,
-             "optimizer": name(optimizer),  # whose own name is sgd_1 the second time in a process
-             "optimizer's settings": config | {"name": name(optimizer).lower()},
+    facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": run.train.digest(),
+             "script": run.provenance["script"], "optimizer": name(optimizer),
+             "optimizer's settings": config | {"name": name(optimizer).lower()},  # sgd_1 the second time in a process
              "metrics": [name(metric) for of in ("_user_metrics", "_user_weighted_metrics")
                          for metric in getattr(model._compile_metrics, of, None) or []],
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
                 for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
-             **{f"setting {name}": value for name, value in settings.items() if name != "epochs"}}
-    with contextlib.suppress(Exception):  # of nearly any kind, from layers of the user's own
-        for k, layer in enumerate(model.get_config()["layers"]):
+             **{f"setting {name}": value for name, value in run.settings.items() if name != "epochs"}}
+    try:
+        for k, layer in enumerate(model.input_shape and model.get_config()["layers"]):  # saving takes both
             facts |= {f"layer {k} {name}": json.dumps(value, default=lambda thing: type(thing).__name__)
                       for name, value in ({"class": layer["class_name"]} | layer["config"]).items() if name != "name"}
+    except Exception as error:  # of nearly any kind, from layers of the user's own
+        say("Of this model only the weights can be saved, as NAME.weights.h5: "
+            f"{(str(error) or repr(error)).strip().splitlines()[0]}")
     return json.loads(json.dumps(facts, default=str))
 
 
 def _variables(model):
-    model.optimizer.build(model.trainable_variables)
+    model.optimizer.built or model.optimizer.build(model.trainable_variables)
     return model.variables + model.optimizer.variables
 
 
 def _state(thing):
     """A thing's attributes that are plain values, but for those that Keras sets anew as a training begins."""
-    state = {k: v for k, v in vars(thing).items() if k not in ("params", "append_header") and _is_plain(v)}
-    if hasattr(thing, "monitor_op") and "min_delta" in state:  # Keras sets its sign, once in a process
-        state["min_delta"] = abs(state["min_delta"])
-    return state
+    return {name: abs(value) if name == "min_delta" and hasattr(thing, "monitor_op") else value  # as it sets the sign
+            for name, value in vars(thing).items() if name not in ("params", "append_header") and _is_plain(value)}
 
 
 def _is_plain(value):

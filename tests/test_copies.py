@@ -193,6 +193,19 @@ def test_a_checkpoint_of_before_a_constant_was_renamed_is_the_users_to_resume(fo
     assert len(record.read(saved(script))["history"]["loss"]) == 4
 
 
+def test_a_change_that_no_setting_tells_is_said(forks, interrupted, tmp_path):
+    script = changed(interrupted, tmp_path, ("layers.Flatten(),", "layers.Flatten(),  # what else?"))
+    process = forks.run(script, *QUICK, "--epochs", "4")
+    assert "2 of 4 epochs are done, by the script before it was changed" in process.stdout, process.stderr
+
+
+@pytest.mark.parametrize("change", [("def build_model():", "def build_model(units=UNITS):"),
+                                    ("LABEL_NOISE = 1.0", "HALF = UNITS // 2\nLABEL_NOISE = 1.0")])
+def test_a_constant_that_is_used_before_an_option_changes_it_is_none(forks, tmp_path, change):
+    process = forks.run(copy(tmp_path / "my", change), *QUICK, "--units", "8")
+    assert process.returncode == 2 and "UNITS is used in another constant or a function's head" in process.stderr
+
+
 @pytest.mark.parametrize("change, says", [
     (("UNITS = 16", "UNITS = 17"), "weights was"),
     ((OPTIMIZER, "keras.optimizers.AdamW(rate)"), "optimizer was SGD, is AdamW"),

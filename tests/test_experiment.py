@@ -413,7 +413,7 @@ def test_all_arguments_of_a_training_are_said_by_the_script(checkpointed):
 
 @pytest.mark.parametrize("epochs", [0, -3, 1.5])
 def test_a_number_of_epochs_that_there_is_not(monkeypatch, tmp_path, epochs):
-    with pytest.raises(SystemExit, match=f"number of epochs {epochs} is not a whole number of 1 or more"):
+    with pytest.raises(SystemExit, match=f"a whole number of epochs from 1; this is its first, of {epochs}"):
         fit(start(monkeypatch, "--out", tmp_path), epochs)
 
 
@@ -424,8 +424,10 @@ def test_a_learning_rate_that_teaches_nothing(monkeypatch, tmp_path, rate):
 
 
 def test_a_schedule_may_begin_or_end_at_0(monkeypatch, tmp_path):
-    for first, last in (0.0, 0.1), (0.1, 0.0):
-        schedule = keras.optimizers.schedules.PolynomialDecay(first, 5, last)
+    schedules = keras.optimizers.schedules
+    for first, last, schedule in (
+            (0.0, 0.1, schedules.PolynomialDecay(0.0, 5, 0.1)), (0.1, 0.0, schedules.PolynomialDecay(0.1, 5, 0.0)),
+            (0.0, 0.0, schedules.PiecewiseConstantDecay([0, 4], [0.0, 0.1, 0.0]))):
         run = start(monkeypatch, "--out", tmp_path, "--fresh")
         fit(run, 2, optimizer=keras.optimizers.SGD(schedule))
         np.testing.assert_allclose(run.history["learning_rate"], [first, last], atol=1e-8)
@@ -500,11 +502,11 @@ def test_other_examples_are_not_resumed_from(checkpointed, monkeypatch, tmp_path
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-30],
                                     lambda content: content[:200] + b"\x00\xff" + content[202:]],
                          ids=["empty", "cut off", "two bytes changed"])
-def test_a_damaged_checkpoint(checkpointed, damage):
+def test_a_damaged_checkpoint(checkpointed, monkeypatch, tmp_path, damage):
     content = damage(checkpointed.checkpoint.read_bytes())
     checkpointed.checkpoint.write_bytes(content)
     with pytest.raises(SystemExit, match="cannot be read .*--fresh") as refusal:
-        fit(checkpointed, 3)
+        fit(start(monkeypatch, "--out", tmp_path), 3)
     assert "pickle" not in str(refusal.value)
     assert checkpointed.checkpoint.read_bytes() == content, "it is the user's to discard"
 
@@ -530,6 +532,87 @@ def test_names_tell_apart_what_options_tell_apart(monkeypatch, tmp_path):
         [], ["--seed", "123456781"], ["--seed", "123456782"], ["--label-noise", "0.5"], ["--dataset", "synthetic"],
         ["--label-noise", "0.25"], ["--epochs", "6"], ["--batch-size", "6"], ["--limit", "6"]]}
     assert len(stems) == 9 and SCRIPT.stem in stems
+
+
+# What is called besides, or in another way
+
+def test_what_was_called_before_changes_nothing(monkeypatch, tmp_path):
+    """Of what Keras compiles for single steps, `fit` would take one step for all that it is given at a time."""
+    model, points = small_model(), Points()
+    model.evaluate(points, verbose=0), model.fit(points, verbose=0), model.predict(points, verbose=0)
+    start(monkeypatch, "--out", tmp_path).fit(model, points, None, 2)
+    assert model.optimizer.iterations == 2 * len(points) == 10
+    assert model.predict(points, verbose=0).shape == (160, 2)
+
+
+def test_a_run_is_one_training(checkpointed):
+    with pytest.raises(SystemExit, match="this is its second, of 4"):
+        fit(checkpointed, 4)
+
+
+def test_a_model_that_was_trained_otherwise_is_saved(monkeypatch, tmp_path):
+    """As for class weights, which `run.fit` does not take."""
+    run, model = start(monkeypatch, "--out", tmp_path), small_model()
+    model.fit(Points(), class_weight={0: 1.0, 1: 2.0}, verbose=0)
+    run.save(model)
+    assert keras.models.load_model(f"{run.stem}.h5").count_params() == 17
+
+
+@pytest.mark.parametrize("optimizer", [
+    lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
+    lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))], ids=["twice", "scaled"])
+def test_optimizers_with_more_variables_are_resumed(monkeypatch, tmp_path, optimizer):
+    found = []
+    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [2, 4]):
+        folder.mkdir()
+        for epochs in parts:
+            model = small_model(optimizer())
+            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Points(), None, epochs)
+        found.append(np.concatenate([value.ravel() for value in model.get_weights()]))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_callback_that_sets_what_a_schedule_sets_is_refused(monkeypatch, tmp_path):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
+    for callback in keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda epoch: 0.1):
+        with pytest.raises(SystemExit, match="cannot set the rate that a schedule sets"):
+            fit(start(monkeypatch, "--out", tmp_path), 1, [callback], optimizer=keras.optimizers.SGD(schedule))
+
+
+def test_a_metric_with_a_value_for_each_class(monkeypatch, tmp_path):
+    class PerClass(keras.metrics.MeanMetricWrapper):
+        def result(self):
+            return keras.ops.stack([super().result(), 1.0])
+
+    run, model = start(monkeypatch, "--out", tmp_path), small_model()
+    model.compile(model.optimizer, model.loss, metrics=[PerClass(keras.losses.sparse_categorical_crossentropy, "two")])
+    run.fit(model, Points(), None, 2)
+    assert np.shape(run.history["two"]) == (2, 2)
+
+
+def test_a_layer_without_get_config_is_said_before(monkeypatch, tmp_path, capsys):
+    class Plain(keras.layers.Dense):
+        def get_config(self):
+            raise NotImplementedError
+
+    model = keras.Sequential([keras.Input((2,)), Plain(2)])
+    model.compile("SGD", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    start(monkeypatch, "--out", tmp_path).fit(model, Points(), None, 1)
+    assert "only the weights can be saved, as NAME.weights.h5: NotImplementedError()" in capsys.readouterr().out
+
+
+def test_a_model_of_inputs_of_any_size_has_its_probe():
+    words = keras.Sequential([keras.Input((None,), dtype="int32"), keras.layers.Embedding(1000, 2)])
+    assert record.probe(words)["outputs"].shape == (4, 75, 2)
+
+
+def test_examples_that_are_left_out_are_left_out_of_the_evaluation():
+    points = Points()
+    points.rows = np.arange(40, 100)
+    for count, last in (None, 100), (10, 50):
+        inputs, labels = points.for_evaluation(count)[0]
+        np.testing.assert_array_equal(inputs, points.inputs[40:last])
+        np.testing.assert_array_equal(labels, points.labels[40:last])
 
 
 # Stopping early
@@ -567,6 +650,24 @@ def test_a_model_learns_the_same_with_and_without_speed(options):
         weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
     assert np.isfinite(weights[0]).all() and (weights[0] != np.concatenate([v.ravel() for v in before])).all()
     np.testing.assert_array_equal(*weights)
+
+
+def test_labels_that_change_are_those_that_are_fed():
+    points = Points()
+    fed = speed.feed(points)
+    before, points.labels = [np.asarray(labels) for _, labels in fed], 1 - points.labels
+    for one, (_, other) in zip(before, fed, strict=True):
+        np.testing.assert_array_equal(1 - one, other)
+
+
+def test_batches_that_a_script_makes_otherwise_are_what_is_fed():
+    class Black(Points):
+        def __getitem__(self, index):
+            inputs, labels = super().__getitem__(index)
+            return 0 * inputs, labels
+
+    fed, _ = speed.feeds(small_model(), Black())
+    assert all(not np.any(inputs) for inputs, _ in map(fed.__getitem__, range(len(fed))))
 
 
 ON_DEVICE = """

@@ -18,6 +18,7 @@ from PIL import Image
 
 tensorflow = pytest.importorskip("tensorflow")
 import imagenet  # noqa: E402
+import inception  # noqa: E402
 from common import record, speed  # noqa: E402
 
 import keras  # noqa: E402
@@ -494,6 +495,15 @@ def test_a_script_from_end_to_end(tmp_path, forks):
     assert told["title"].startswith("Inception v3 on ImageNet, dropout, weight decay, random labels (synthetic")
     loaded = keras.models.load_model(model, compile=False)
     np.testing.assert_allclose(loaded(told["probe"]["inputs"], training=False), told["probe"]["outputs"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_weights_of_a_trained_model_are_kept_and_initial_ones_drawn_again(trained):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()])
+    if trained:
+        model.layers[1].moving_mean.assign([0.0, 0.0, 0.0, 1.0])
+    kernels = [network.layers[0].get_weights()[0] for network in (model, inception.rebuilt(model))]
+    assert np.array_equal(*kernels) is trained
 
 
 def test_no_data(tmp_path, monkeypatch):
