@@ -215,7 +215,8 @@ NOISE = {"MLP 1x512": np.arange(11) / 10, "Mini Alexnet": np.arange(11) / 10,
 # What a network's runs of Figure 1 have otherwise than their script: a schedule with which fewer epochs are enough
 FIGURE_1 = {"Mini Inception": {"learning-rate": 0.01}}
 # Network and label noise: the epochs of a run of Figure 1 that ends once fitted, before its script's last one
-ENDED = {("Mini Alexnet", 0.6): 31, ("Mini Alexnet", 0.7): 32, ("Mini Alexnet", 0.8): 33,
+ENDED = {("Mini Alexnet", 0.4): 31, ("Mini Alexnet", 0.5): 30, ("Mini Alexnet", 0.6): 31, ("Mini Alexnet", 0.7): 32,
+         ("Mini Alexnet", 0.8): 33,
          ("Mini Inception", 0.0): 20, ("Mini Inception", 0.2): 22, ("Mini Inception", 0.4): 30,
          ("Mini Inception", 0.6): 24, ("Mini Inception", 0.8): 30, ("Mini Inception", 1.0): 30}
 
