@@ -67,7 +67,7 @@ if __name__ == "__main__":
     if TRAININGS < 4 or EPOCHS < 1 or not 0 < SHARE < 1 or not 1 <= SHOWN <= most:
         raise SystemExit(f"Give 4 or more --trainings, --epochs above 0, --share between 0 and 1, --shown 1 to {most}.")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
-    every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # so many are fed from now on
+    every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # every: all
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)

@@ -74,9 +74,9 @@ def descent(run):
 def batch(small, large):
     return (f"Batches of 64: {percent(small, 'train')} train, {percent(small, 'test')} test; of 1,024: "
             f"{percent(large, 'train')} train, {percent(large, 'test')} test, with the same epochs and learning "
-            "rate, so a sixteenth of the steps: it has reached no minimum yet, flat or sharp. What width means "
-            "depends on how the weights are scaled (Dinh et al., 2017): see "
-            "[the measures](README.md#what-tells-them-apart).")
+            "rate, so a sixteenth of the steps: it has reached no minimum yet, flat or sharp. To compare two, train it "
+            "until it fits, with more epochs or a larger learning rate. What width means depends on how the weights "
+            "are scaled (Dinh et al., 2017): see [the measures](README.md#what-tells-them-apart).")
 
 
 def memorized(run):

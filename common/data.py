@@ -76,12 +76,12 @@ class Batches(keras.utils.PyDataset):
         random = np.random.RandomState([self.shuffle_seed or 0, epoch])
         self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         self.shown = self.crop(random) if self.random_crop else self.inputs
-        if self.metric:  # one that goes by the order
+        if self.metric:  # whose groups are in the order of the examples
             self.metric.reset_state()
 
     def for_evaluation(self, count=None):
-        """Batches of the same examples and labels, or the first ones, in order, without a random crop."""
-        rows = self.rows[:count] if len(self.rows) < len(self.labels) else slice(count)  # a view of all, no copy
+        """Batches of the same examples and labels, or the first ones, in order; no crop, no other `__getitem__`."""
+        rows = slice(count) if np.array_equal(self.rows, np.arange(len(self.labels))) else self.rows[:count]  # no copy
         return Batches(self.inputs[rows], self.labels[rows], EVALUATION_BATCH)
 
     def digest(self):

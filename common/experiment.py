@@ -27,7 +27,7 @@ SETTINGS = {"dataset": "synthetic: generated here in a second, for a first look"
 FOLDERS = {"data": "where the data set is (default: data/ if it is there, else downloaded)",
            "out": "where to save (default: beside the script)"}
 FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
-         "resume": "resume from the checkpoint although the script has changed since",
+         "resume": "resume from the checkpoint although settings have changed since",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
@@ -72,7 +72,7 @@ def _parse(script, dataset, others):
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
     with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-        source = file.read()
+        source = file.read().partition("(globals()")[0]  # up to `start`
     comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,8 +97,8 @@ def _parse(script, dataset, others):
     script.update({name.upper(): settings[name] for name in constants})
     differing = {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
     for name in map(str.upper, differing):
-        if re.search(rf"^(def |class |@|\w+ = )[^#\n]*\b{name}\b", source, re.MULTILINE):
-            parser.error(f"{name} is used in another constant or a function's head, where no option changes it")
+        if re.search(rf"^(def .*=|class |@|\w+ = (?!lambda))[^#\n]*\b{name}\b", source, re.MULTILINE):
+            parser.error(f"{name} is used in a function's head or another constant: use it within, or change it there")
     return options, settings, differing
 
 
@@ -153,12 +153,12 @@ class Run:
         the training examples, those of an interrupted run included.  What Keras `callbacks` keep is resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
-            raise SystemExit(f"A run is one training, of a whole number of epochs from 1; this is its "
-                             f"{'second' if self.history else 'first'}, of {epochs}.")
+            raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
+                             f"{2 if self.history else 1}, with {epochs}.")
         train.set_epoch(0)  # should its inputs or rows be others now
         model.built or model(train[0][0][:1])
         optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
-        for step in len(train), 1, 0:  # a schedule may well begin at 0
+        for step in len(train), 1, 0:  # a schedule may be 0 at two of them; training begins at the last
             optimizer._iterations.assign(step)  # `iterations` may be of accumulated gradients
             rates.append(float(optimizer.learning_rate))
         if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
@@ -191,7 +191,7 @@ class Run:
         """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples,
         and writes them, by `draw` as `write` does; returns the .h5's results, train_accuracy among them."""
         say("Evaluating the final weights on all examples")
-        for layer in model._flatten_layers():  # the model, too; the weights are float32 in mixed precision, too
+        for layer in model._flatten_layers():  # the model is one of them; its weights are float32 anyway
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
                 if isinstance(layer, keras.layers.Normalization):
@@ -238,4 +238,4 @@ class Run:
                 (draw or plot.curves)(run, picture)
         except (Exception, SystemExit) as error:
             say(f"The picture {picture.name} could not be drawn ({error}).")
-        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved} and {picture.name}")
+        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved}" + f" and {picture.name}" * picture.exists())

@@ -79,8 +79,9 @@ def read(path):
 
 
 def accuracy_name(names):
-    """The metric among these names that is shown as the accuracy: the shortest that ends so, or None."""
-    return min((n for n in names if re.fullmatch("(?!val_).*acc(uracy)?", n)), key=len, default=None)
+    """The metric among these names that is shown as the accuracy: that, else the shortest that ends so, or None."""
+    return min((n for n in names if re.fullmatch("(?!val_).*acc(uracy)?", n)), default=None,
+               key=lambda n: (n != "accuracy", len(n)))
 
 
 def accuracies(run):

@@ -88,8 +88,7 @@ def write_checkpoint(run, model, callbacks):
 
 def read_checkpoint(run, model, callbacks, epochs):
     """Gives run, model and optimizer the state of a checkpoint, or says why not; returns whether the training was over,
-    and a function that gives the callbacks their state, once they have begun."""
-    # The archive's checksums tell of damage; nothing in it is unpickled but plain values.
+    and a function that gives the callbacks their state, once they have begun.  Only plain values are unpickled."""
     with data.reading(run.checkpoint, "Make it readable, or add --fresh", ""), np.load(run.checkpoint) as saved:
         then, history, over = json.loads(str(saved["facts"])), json.loads(str(saved["history"])), saved["over"]
         states = data.Unpickler(io.BytesIO(saved["callbacks"])).load()
@@ -107,7 +106,7 @@ def read_checkpoint(run, model, callbacks, epochs):
     if run.kept > epochs:
         raise SystemExit(f"{run.checkpoint} is of {run.kept} epochs. Give no fewer. {WAY_OUT}.")
     say(f"Resuming: {run.kept} of {epochs} epochs are done"
-        + ", by the script before it was changed" * (then.get("script") != run.facts["script"]))
+        + ", by the script before it was changed" * (then.get("script", run.facts["script"]) != run.facts["script"]))
 
     def restore(logs):
         for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
@@ -136,7 +135,7 @@ def training_facts(run, model, callbacks):
                 for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
              **{f"setting {name}": value for name, value in run.settings.items() if name != "epochs"}}
     try:
-        for k, layer in enumerate(model.input_shape and model.get_config()["layers"]):  # saving takes both
+        for k, layer in enumerate(model.input_shape and model.get_config().get("layers", ())):  # saving takes both
             facts |= {f"layer {k} {name}": json.dumps(value, default=lambda thing: type(thing).__name__)
                       for name, value in ({"class": layer["class_name"]} | layer["config"]).items() if name != "name"}
     except Exception as error:  # of nearly any kind, from layers of the user's own

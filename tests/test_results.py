@@ -252,7 +252,7 @@ OTHER_FIGURES = {
     claims.does_not_converge: [(0, {"train_accuracy": 0.3}, True), (0, {"train_accuracy": 0.8}, False)],
     claims.batch_norm: [(0, {"test_accuracy": 0.9}, None), (0, {"test_accuracy": 0.86}, True)],
     claims.steadier: [(1, {"history": {"val_accuracy": np.array([0.9, 0.1])}}, False)],
-    claims.each_helps: [(0, {"test_accuracy": 0.5}, False)],
+    claims.each_helps: [(0, {"test_accuracy": 0.5}, False), (0, {"test_accuracy": 0.847}, None)],
     claims.signal_and_noise: [(0, {"test_accuracy": 0.1}, False), (0, {"train_accuracy": 0.9}, False)],
     claims.theorem_1: [(0, {"train_accuracy": 0.9999}, False)],
     claims.kernel: [(0, {"test_accuracy": 0.4}, False), (0, {"test_accuracy": 0.978}, False),
@@ -282,6 +282,12 @@ def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
                                 stored(row) | (changes if row.name == name else {}))
         found = judge(rows)[0]
         assert found is None if verdict is None else bool(found) is verdict and found is not None
+
+
+@pytest.mark.parametrize("holds", [True, False, None])
+def test_a_verdict_with_a_reservation_is_open(holds):
+    claim = claims.Claim("3", "x", [catalog.row("MLP 1x512")], lambda rows: (holds, "1 %"), "one run")
+    assert claims.verdict(claim) == "**open**, one run: 1 %"
 
 
 def test_a_training_set_is_fitted_as_well_as_the_papers(monkeypatch):
