@@ -298,7 +298,7 @@ CLAIMS = [
     Claim("2.1", "On ImageNet random labels are fitted to 95 %, top-1.",
           [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,
           ("Inception_v3_tiny_imagenet_20_rand_labels",)),
-    Claim("2.1", "Also with weight decay, to 88 %, and with dropout besides, to 91 %.",
+    Claim("2.1", "Also with weight decay, to 88 %; with dropout too, to 91 %.",
           [catalog.row("Inception v3", ending) for ending in ("_wd_rand_labels", "_dropout_wd_rand_labels")], fitted),
     Claim("2.1", "At every level of noise all labels are fitted, the true signal learned.",
           [row for row in NOISE if 0 < row.options.get("label-noise", 0) < 1], signal_and_noise,
