@@ -234,13 +234,12 @@ def with_noise(network, noise):
     """The row of a network's run at a label noise from 0 to 1, all of one schedule."""
     true, random = PAIRS[network]
     noise, schedule = float(noise), FIGURE_1.get(network, {})
-    if (network, noise) in ENDED:
-        schedule = {"epochs": ENDED[network, noise], **schedule}
+    ended = {"epochs": ENDED[network, noise]} if (network, noise) in ENDED else {}
     if noise in (0, 1) and not schedule:
         return random if noise else true
     name = f"label noise {noise:g}" if noise < 1 else "random labels"
     variant = ", ".join([name, *(f"{key.replace('-', ' ')} {value}" for key, value in schedule.items())])
-    options = schedule | ({"label-noise": noise} if noise < 1 else {})
+    options = ended | schedule | ({"label-noise": noise} if noise < 1 else {})
     return random._replace(variant=variant, options=options, picture="")
 
 
