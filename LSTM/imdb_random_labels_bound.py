@@ -24,7 +24,7 @@ DELTA = 0.1                 # probability that the bound is wrong
 
 
 def bound(error_true, error_random, classes=imdb.CLASSES):
-    """The bound on the test error, from the errors on true labels and on random ones, without its margin for chance.
+    """The bound on the test error, from the errors on true and on random labels; `margin` is to be added to it.
 
     Source: Garg et al., 2021, theorem 3, under their assumption 1: wrong labels are fitted at least as well on the
     reviews that the network was trained on as they would be on new ones.
@@ -33,13 +33,13 @@ def bound(error_true, error_random, classes=imdb.CLASSES):
 
 
 def margin(true, random, delta, classes=imdb.CLASSES):
-    """The bound's margin for chance, with so many examples of each kind, and a probability that it is wrong."""
+    """What random fluctuations add to the bound: `true`, `random` count examples; it fails with probability `delta`."""
     factor = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
     return factor * math.sqrt(math.log(4 / delta) / (2 * random))
 
 
 class Bound(keras.callbacks.Callback):
-    """Adds to what an epoch's end reports the errors on the two kinds of training examples, and the bound."""
+    """Adds to an epoch's logs the bound and both training errors; `random`, (n,) of bool, marks the random labels."""
 
     def __init__(self, train, random):
         super().__init__()

@@ -1,8 +1,8 @@
 """Double descent of random features on CIFAR-10.
 
 ReLU features of random projections of an image, not trained, and on them the minimum-norm least-squares output
-layer.  The test error peaks where there are as many features as images, at chance whatever the label noise; elsewhere
-more noise is worse.  After the peak it falls to what a tenth as many features as images have; with noise not so far.
+layer.  With as many features as images the test error peaks, at chance level whatever the label noise; elsewhere more
+noise is worse.  After the peak it falls again, to that of a tenth as many features as images; with noise not so far.
 Belkin et al. (2019), arXiv:1812.11118; for deep networks, and label noise, Nakkiran et al. (2020), arXiv:1912.02292.
 """
 
@@ -20,14 +20,14 @@ NOISE = 0, 0.1, 0.2, 0.4  # probabilities that a training label is redrawn from 
 
 
 def features(images, projections):
-    """ReLU of projections, (pixels, count), of images, (n, pixels): float64, beside the peak all but singular."""
+    """max(images @ projections, 0), (n, pixels) by (pixels, count): float64, as near the peak it is almost singular."""
     return np.maximum(images @ projections, 0).astype(float)
 
 
 def smallest(x, y, counts):
     """Yields for each of the rising counts the w of smallest norm among those of least |x[:, :count] w - y|^2."""
-    low, gram, done = x[:, :max([count for count in counts if count <= len(x)], default=0)], 0, 0
-    moments, products = low.T @ low, low.T @ y
+    low = x[:, :max([count for count in counts if count <= len(x)], default=0)]  # the features up to the peak
+    moments, products, gram, done = low.T @ low, low.T @ y, 0, 0
     for count in counts:
         if count < len(x):  # x^T x w = x^T y, the matrix is a corner of the one for more features
             yield np.linalg.solve(moments[:count, :count], products[:count])
@@ -39,7 +39,7 @@ def smallest(x, y, counts):
 
 
 def wrong(x, w, labels):
-    """How many of the labels, (n, 1) or (n, noises), the weights of each label noise get wrong: (noises,)."""
+    """For each label noise the number of labels, (n, 1) or (n, noises), that its weights get wrong: (noises,)."""
     return ((x[:, :len(w)] @ w).reshape(len(x), -1, 10).argmax(axis=2) != labels).sum(axis=0)
 
 

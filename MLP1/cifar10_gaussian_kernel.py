@@ -16,7 +16,7 @@ import numpy as np
 
 PAPER = (100.0, 54.0)  # accuracy in %, train and test
 
-BANDWIDTH = 0.5  # s, over the median distance of two images
+BANDWIDTH = 0.5  # s, as a fraction of the median distance between images
 BLOCK = 2000     # rows of K that are worked on at a time
 
 
@@ -26,7 +26,7 @@ def distances(x, z):
 
 
 def median_distance(x):
-    """The median distance of two rows of x, of the first 2,000 from the last ones."""
+    """The median distance between the first 2,000 rows of x and the last 2,000."""
     return np.sqrt(np.median(distances(x[:2000], x[-2000:])))
 
 
@@ -76,14 +76,14 @@ if __name__ == "__main__":
     need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images")
     random_labels = label_noise.corrupt_labels(labels, images, 1, run.seed)
     s, k = BANDWIDTH * median_distance(x), np.empty((n, n), np.float32)
-    for first in range(0, n, BLOCK):
+    for first in range(0, n, BLOCK):  # the lower half of K, all that `solve` reads
         k[first:first + BLOCK, :first + BLOCK] = kernel(x[first:first + BLOCK], x[:first + BLOCK], s)
         say(f"Kernel of {min(first + BLOCK, n):,} of {n:,} images")
     alpha = solve(k, np.eye(10)[np.stack([labels, random_labels], axis=1)].reshape(n, 20), BLOCK)
     results = {"seconds": time.perf_counter() - began, "width": s}
     for split, rows, true in ("train", x, np.stack([labels, random_labels])), ("test", test_x, test_labels):
         say(f"Evaluating on the {split} images")
-        scores = np.concatenate([kernel(rows[k:k + BLOCK], x, s) @ alpha for k in range(0, len(rows), BLOCK)])
-        right = scores.reshape(-1, 2, 10).argmax(axis=2).T == true
+        scores = np.concatenate([kernel(rows[i:i + BLOCK], x, s) @ alpha for i in range(0, len(rows), BLOCK)])
+        right = scores.reshape(-1, 2, 10).argmax(axis=2).T == true  # (2, images): true labels, random labels
         results[f"{split}_accuracy"], results[f"random_{split}_accuracy"] = right.mean(axis=1)
     run.write(results, draw)

@@ -3,7 +3,7 @@
 Of all functions that fit the labels, that with K alpha = y has the smallest norm, sqrt(sum over classes of y^T alpha).
 Does the norm tell how wrong it is on new images?  Fitted here, on raw pixels / 255 and on standardized images: true
 labels; random ones; and the bad interpolant, from the same K: IMAGES true labels, and wrong ones on EXTRA images more.
-All fit.  For one K, what has the larger norm has the larger error.  But more true labels have a larger norm and a
+All fit.  For one K, labels with a larger norm have a larger error.  But more true labels have a larger norm and a
 smaller error, and a narrow kernel has a smaller norm and a larger error: by itself the norm predicts nothing.
 Takes 6 GB of memory and some 6 minutes on two free cores, estimated; on busy ones it took 17.
 Paper: section 5: on MNIST one kernel has norm 220 and 1.2 % test error, another norm 390 and 0.6 %.
@@ -18,9 +18,9 @@ from common import cifar10, data, experiment, label_noise, plot, say
 import numpy as np
 
 IMAGES = 10_000  # training images that keep their labels in the bad interpolant
-EXTRA = 10_000   # training images besides, which it gives wrong labels: a quarter, half, all of them
-BANDWIDTH = 0.5  # s, over the median distance of two images
-NARROW = 3       # times as narrow as that is the narrow kernel, on IMAGES true labels
+EXTRA = 10_000   # further training images: the bad interpolant gives a quarter, half, all of them wrong labels
+BANDWIDTH = 0.5  # s, as a fraction of the median distance between images
+NARROW = 3       # the narrow kernel has s / NARROW: it is K**(NARROW**2); fitted to IMAGES true labels
 BLOCK = 2000     # rows of K that are worked on at a time
 
 PIXELS = {"raw": lambda images: images / np.float32(255), "standardized": cifar10.standardize}
@@ -29,12 +29,12 @@ KINDS = {"true": ("true labels", "C0o-"), "wrong": ("bad interpolant: true label
 
 
 def wrong_labels(labels, images, seed):
-    """One of the nine classes that an image is not of, for each, drawn as `label_noise.corrupt_labels` draws."""
+    """For each image one of the nine classes that it is not of, drawn as `label_noise.corrupt_labels` draws."""
     return (labels + 1 + label_noise.corrupt_labels(labels, images, 1, seed, classes=9)) % 10
 
 
 def solved(k, test_k, fitted, test_labels):
-    """Fits labels, integers of shape (images, kinds): (norm, training error, test error) of each, (3, kinds)."""
+    """Fits each column of `fitted`, labels, (images, kinds); returns norms, training and test errors, (3, kinds)."""
     y = np.eye(10)[fitted].reshape(len(k), -1)
     alpha = solve(k.copy(), y, BLOCK)
     errors = [(scores.reshape(len(scores), -1, 10).argmax(axis=2) != labels).mean(axis=0)

@@ -1,7 +1,7 @@
 """Memorized images on CIFAR-10.
 
-MLP 1x512 is trained many times, each time on another random part of the training images.  How much more often do
-networks trained on an image give its label than others (Feldman and Zhang, 2020, arXiv:2008.03703)?  Near 1: by heart.
+MLP 1x512 is trained many times, each time on another random part of the training images.  Memorization of an image is
+how much more often networks trained on it give its label than others do (Feldman and Zhang, 2020, arXiv:2008.03703).
 """
 
 import time
@@ -24,16 +24,16 @@ SHOWN = 6             # most and least memorized images of each class in the pic
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 
 
-def right_answers(model, begun, train, fed, every, rows, seed):
-    """Trains the model anew on some rows of images; returns whether its answer for `every` image is right, (n,)."""
+def right_answers(model, initial, train, fed, every, rows, seed):
+    """Trains new weights on some rows of `train`; returns whether it answers `every` image right, (n,) of bool."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
-    fit(model, begun, train, fed, rows, EPOCHS, seed)
+    fit(model, initial, train, fed, rows, EPOCHS, seed)
     return model.predict(every, verbose=0).argmax(axis=1) == train.labels
 
 
 def memorization(chosen, right):
-    """How much more often each image is right when trained on it, 0 where that is unknown; (trainings, n) to (n,)."""
+    """How much more often networks trained on an image get it right, 0 if all or none were; (trainings, n) to (n,)."""
     known, other = ((right * part).sum(axis=0) / np.maximum(part.sum(axis=0), 1) for part in (chosen, ~chosen))
     return np.where(chosen.any(axis=0) & ~chosen.all(axis=0), known - other, 0)
 
@@ -67,16 +67,16 @@ if __name__ == "__main__":
     if TRAININGS < 4 or EPOCHS < 1 or not 0 < SHARE < 1 or not 1 <= SHOWN <= most:
         raise SystemExit(f"Give 4 or more --trainings, --epochs above 0, --share between 0 and 1, --shown 1 to {most}.")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, len(labels)), axis=1) < SHARE * len(labels)
-    every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # every: all
+    every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # every image, not just rows
     model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
-    model.optimizer.save_own_variables(begun := {})
+    model.optimizer.save_own_variables(initial := {})
     fed, _ = speed.feeds(model, train)
     right = [np.unpackbits(bits, count=len(labels)).astype(bool) for bits in kept.read(run).get("right", [])]
     for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS % 2**31))[len(right):]:
-        right.append(right_answers(model, begun, train, fed, every, rows, seed))
+        right.append(right_answers(model, initial, train, fed, every, rows, seed))
         kept.write(run, right=np.packbits(right, axis=1))
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
@@ -84,7 +84,7 @@ if __name__ == "__main__":
     if (wrong := train.mislabeled) is not None:
         results["image"]["mislabeled"], results["area"] = wrong, area_under_curve(scores, wrong)
     ranked = [np.flatnonzero(labels == label)[np.argsort(scores[labels == label])] for label in range(10)]
-    results["shown"] = {"most": train.images[np.concatenate([rows[:-SHOWN - 1:-1] for rows in ranked])],
+    results["shown"] = {"most": train.images[np.concatenate([rows[::-1][:SHOWN] for rows in ranked])],
                         "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}
     run.write(results | {"seconds": time.perf_counter() - began}, draw)
     kept.path(run).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ A linear model, two classes, fewer images than pixels: infinitely many weights f
 w -= rate * (<w, x_i> - y_i) x_i, adds a multiple of an image.  So from zero w stays a combination of images, X^T alpha,
 and just one of these fits, X X^T alpha = y: the solution of smallest norm.  From a random start the part of w that is
 orthogonal to all images stays forever: it fits as well, and has a larger norm and a larger test error.  The loss cannot
-tell them apart, it is 0 at both with one curvature, X^T X.  Takes some seconds, 1 GB; more images need more epochs.
+tell them apart: it is 0 at both, of the same curvature, X^T X.  Takes some seconds, 1 GB; more images need more epochs.
 Paper: section 5.
 """
 
@@ -25,19 +25,19 @@ STARTS = {"SGD from zero": "C0", "SGD from a random start": "C1"}
 
 
 def minimum_norm(x, y):
-    """The smallest w with X w = y, X of shape (images, pixels): X^T alpha, X X^T alpha = y."""
+    """The w of smallest norm with X w = y, X of shape (images, pixels): w = X^T alpha, where X X^T alpha = y."""
     return x.T @ solve(x @ x.T, y[:, None])[:, 0]
 
 
 def sgd(x, y, w, random):
-    """One epoch, in place, of weights w, (starts, pixels), over images x, (images, pixels), in a random order."""
+    """Trains weights w, (starts, pixels), in place, for one epoch on images x, (images, pixels), in random order."""
     for i in random.permutation(len(x)):
         w -= LEARNING_RATE * (w @ x[i] - y[i])[:, None] * x[i]
 
 
 def draw(run, path):
     """Draws distance to the minimum-norm solution, loss and norm over the epochs, and the three solutions as images."""
-    figure, ((*above,), below) = plot.subplots(2, 3, figsize=(11, 7.6))
+    figure, (above, below) = plot.subplots(2, 3, figsize=(11, 7.6))
     solutions = run["solutions"]
     for axes, name in zip(above, ("distance", "loss", "norm"), strict=True):
         for (start, color), values in zip(STARTS.items(), run["curves"][name].T, strict=True):
@@ -72,7 +72,7 @@ if __name__ == "__main__":
                          f"--learning-rate between 0 and {2 / x.shape[1]:.2g}, and 0 or more --epochs.")
     x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
-    unseen = np.linalg.norm(start - minimum_norm(x, x @ start))
+    unseen = np.linalg.norm(start - minimum_norm(x, x @ start))  # of the part of start orthogonal to all images
     say(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 2e-5:.0f} seconds")
     w, curves = np.stack([0 * start, start]), []
     for epoch in range(EPOCHS + 1):

@@ -22,11 +22,11 @@ BATCH_SIZE = 64       # examples in a step
 LEARNING_RATE = 0.01  # constant, in both trainings
 
 
-def fit(model, begun, train, fed, rows, epochs, seed, tested=None):
-    """Trains on some rows of the examples, the optimizer's variables as `begun`; returns Keras' history."""
+def fit(model, initial, train, fed, rows, epochs, seed, tested=None):
+    """Trains on some rows of `train`, fed by `fed`, from the optimizer's `initial` state; returns Keras' history."""
     train.rows, train.shuffle_seed = rows, seed
     train.set_epoch(0)
-    model.optimizer.load_own_variables(begun)
+    model.optimizer.load_own_variables(initial)
     mix = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: train.set_epoch(epoch))
     return model.fit(fed, validation_data=tested, epochs=epochs, callbacks=[mix], verbose=0, shuffle=False).history
 
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     model.compile(keras.optimizers.SGD(LEARNING_RATE, momentum=0.9),
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
-    model.optimizer.save_own_variables(begun := {})
+    model.optimizer.save_own_variables(initial := {})
     fed, tested = speed.feeds(model, train, test)
     began, histories, memorized = time.perf_counter(), {"fresh": [], "pretrained": []}, []
     for seed in range(run.seed, run.seed + SEEDS):
@@ -77,9 +77,9 @@ if __name__ == "__main__":
         for name, history in histories.items():
             model.set_weights(start)
             if name == "pretrained":
-                memorized += fit(model, begun, train, fed, first, EPOCHS_BEFORE, seed)["accuracy"][-1:]
+                memorized += fit(model, initial, train, fed, first, EPOCHS_BEFORE, seed)["accuracy"][-1:]
                 say(f"Seed {seed}: {memorized[-1]:.2%} of the random labels are memorized")
-            history.append(fit(model, begun, train, fed, second, EPOCHS, seed, tested))
+            history.append(fit(model, initial, train, fed, second, EPOCHS, seed, tested))
             say(f"Seed {seed}, {name}: train {history[-1]['accuracy'][-1]:.2%}, "
                 f"test {history[-1]['val_accuracy'][-1]:.2%}, {time.perf_counter() - began:.0f} s")
     run.write({name: {key: np.array([one[key] for one in history]) for key in history[0]}

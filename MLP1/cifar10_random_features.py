@@ -27,17 +27,17 @@ def random_filters(images, random, count):
                         for row, top, left in zip(rows, tops, lefts, strict=True)])
     patches -= patches.mean(axis=1, keepdims=True)
     variances, directions = np.linalg.eigh(np.cov(patches.T))
-    whiten = directions / np.sqrt(variances + WHITENING * variances[-1]) @ directions.T
-    filters = patches[np.ptp(patches, axis=1) > 0][:count] @ whiten  # of a flat gray one nothing remains
+    whiten = directions / np.sqrt(variances + WHITENING * variances[-1]) @ directions.T  # about covariance**-0.5
+    filters = patches[np.ptp(patches, axis=1) > 0][:count] @ whiten  # flat patches, now all 0, have no direction
     filters /= np.linalg.norm(filters, axis=1, keepdims=True)
-    return (whiten @ filters.T).reshape(PATCH, PATCH, 3, count).astype("float32")
+    return (whiten @ filters.T).reshape(PATCH, PATCH, 3, count).astype("float32")  # for images that are not whitened
 
 
 def features(images, filters):
     """Maps images, (batch, 28, 28, 3), to float64 of shape (batch, 8 * filters), each filter's eight in a row."""
     if filters.shape[-1] > 256:  # The responses of more to a batch of images are a GB and more.
         return np.hstack([features(images, half) for half in np.array_split(filters, 2, axis=-1)])
-    responses, half = keras.ops.conv(images, filters), (images.shape[1] - len(filters) + 1) // 2  # 23: 11 twice
+    responses, half = keras.ops.conv(images, filters), (images.shape[1] - len(filters) + 1) // 2  # 11 of 23 responses
     parts = [keras.ops.average_pool(keras.ops.relu(sign * responses), half) for sign in (1, -1)]
     both = keras.ops.convert_to_numpy(keras.ops.stack(parts, axis=-1)).astype("float64")  # (batch, 2, 2, filters, 2)
     return both.transpose(0, 3, 1, 2, 4).reshape(len(both), -1)
@@ -75,15 +75,15 @@ if __name__ == "__main__":
         say(f"Features of batch {number} of {len(train)}")
     counts, weights = np.array(sorted({max(1, FILTERS // part) for part in (32, 16, 8, 4, 2, 1)})), []
     diagonal, squares = np.einsum("ii->i", gram), np.diag(gram).copy()  # the first is a view
-    for count in counts:  # The parts' difference is linear in an image: singular, and 1e-8 for the smallest norm.
+    for count in counts:  # Positive minus negative part is linear: singular, so 1e-8 stands for no penalty.
         for penalty in 1e-8, L2:
             diagonal[:] = squares + penalty * squares.mean()
             weights.append(solve(gram[:8 * count, :8 * count].copy(), moments[:8 * count]))
     results = {"error": {"filters": counts}}
     for split, batches in ("train", train), ("test", test):
         wrong = sum(np.array([(x[:, :len(w)] @ w).argmax(axis=1) != labels for w in weights]).sum(axis=1)
-                    for x, labels in ((features(images, filters), labels)
-                                      for images, labels in map(batches.__getitem__, range(len(batches)))))
+                    for images, labels in map(batches.__getitem__, range(len(batches)))
+                    for x in [features(images, filters)])
         errors = wrong.reshape(-1, 2).T / len(batches.labels)
         results["error"] |= {f"no penalty, {split}": errors[0], f"L2 penalty, {split}": errors[1]}
         results[f"{split}_accuracy"] = 1 - errors[1, -1]

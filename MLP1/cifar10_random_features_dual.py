@@ -17,15 +17,15 @@ from cifar10_random_features import features, random_filters
 
 FILTERS = 32_000   # patches; each gives eight features
 GROUP = 250        # filters whose features are in memory at a time
-KEPT = 16          # groups from one copy on the disk to the next
+KEPT = 16          # groups between two checkpoints on the disk
 SMALLEST = 5e-5    # in place of no penalty, as a fraction of a training image's mean square: float32 rounds by as much
 L2 = 0.001         # penalty, as the same fraction
 BLOCK = 2000       # test images whose products are computed at a time
 
 
 def add_group(products, inputs, count):
-    """Adds the products of features, (images, features), with those of the first `count` images, of which each pair
-    is needed once, to `products`, (images, count); the features' means over the first `count` are taken off before."""
+    """Adds to `products`, (images, count), those of every image's features with the first `count` images' (among these
+    only the lower half).  First centers `inputs`, the features, (images, features), on those images, in place."""
     inputs -= inputs[:count].mean(axis=0)
     add_products(products[:count], inputs[:count].T)
     for first in range(count, len(inputs), BLOCK):
@@ -35,15 +35,15 @@ def add_group(products, inputs, count):
 def fit(products, labels, penalty):
     """Ridge regression on the labels' classes in its dual form; returns the outputs for training and test images.
 
-    `products` are as of `add_group`, of which those of the training images are replaced; `labels` are the training
-    images'; `penalty` is a fraction of a training image's mean square.
+    `products` come from `add_group`; those of the training images are overwritten.  `labels` are the training images';
+    `penalty` is a fraction of a training image's mean square.
     """
     count, targets = len(labels), np.eye(cifar10.CLASSES, dtype="float32")[labels]
     mean, diagonal = targets.mean(axis=0), np.einsum("ii->i", products[:count])  # the last is a view
     added = penalty * diagonal.mean()
     diagonal += added
     coefficients = solve(products[:count], targets - mean)
-    return targets - added * coefficients, products[count:] @ coefficients + mean  # K alpha + added alpha = targets
+    return targets - added * coefficients, products[count:] @ coefficients + mean  # the first is K alpha + mean, too
 
 
 def draw(run, path):
@@ -77,7 +77,7 @@ if __name__ == "__main__":
         say(f"{done:,} of {FILTERS:,} filters, about {seconds / done * (FILTERS - done) / 60:.0f} minutes for the rest")
         if done == FILTERS or done % (KEPT * GROUP) == 0:
             kept.write(run, products=products, filters=done, seconds=seconds)
-    products, errors = None, []  # twice would not fit into memory
+    products, errors = None, []  # `fit` overwrites them, so loads them; two would not fit in memory
     for penalty in SMALLEST, L2:
         outputs = fit(np.load(kept.path(run))["products"], train.labels, penalty)
         errors.append([np.mean(values.argmax(axis=1) != part.labels)

@@ -21,13 +21,13 @@ ZOOM = 12          # images in the right half of the picture
 def fit(z, y):
     """Solves A w = y, A_ij = max(z_i - b_j, 0), for the rising z and the labels y of n images, float64 of shape (n,).
 
-    A is lower triangular, so w_i follows from the ones before: where c comes with some slope, the kink at b_i must bend
-    it so that it meets the next label.  Returns b and w, of shape (n,).
+    A is lower triangular, so images are taken one by one: at the kink b_i the slope of c changes by w_i, and the new
+    slope leads to the label y_i at z_i.  Returns b and w, of shape (n,).
     """
     steps = np.diff(z, prepend=z[0] - 1)
     slopes, slope = np.empty(len(z)), 0.0
     for i, rise in enumerate(np.diff(y, prepend=0.0)):
-        slope += (rise / steps[i] - slope) / (1 - KINK)
+        slope += (rise / steps[i] - slope) / (1 - KINK)  # the old slope for KINK of the step, then this one
         slopes[i] = slope
     return z - (1 - KINK) * steps, np.diff(slopes, prepend=0.0)
 

@@ -25,8 +25,8 @@ PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that i
 def build_model():
     """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
     def conv(x, filters, size, strides=1):
-        # Filters of mean zero and of this variance keep images apart from layer to layer, as batch norm would; from
-        # Glorot's or He's, all images get nearly the same features.  Brock et al. (2021, sec. 4), arXiv:2101.08692.
+        # With filters of mean zero and this variance different images keep different features, as with batch norm; with
+        # Glorot's or He's, all images get nearly the same ones.  Brock et al. (2021, sec. 4), arXiv:2101.08692.
         initializer = keras.initializers.VarianceScaling(2 / (1 - 1 / math.pi))
         convolution = layers.Conv2D(filters, size, strides, padding="same", kernel_initializer=initializer)
         x = convolution(x)

@@ -1,7 +1,7 @@
 """What every script of the collection shares: options, data, training that can be resumed, saving, plotting.
 
 Importing it sets environment variables, which Keras' backends read when they are loaded, so import it before Keras.
-A mistake of the user, such as a missing file or a bad option, raises SystemExit with one sentence everywhere here.
+Everywhere here a user's mistake, such as a missing file or a bad option, raises SystemExit with one sentence.
 """
 
 import importlib.util
@@ -11,9 +11,9 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no lines about GPUs that are not there
 # Default on processors with AVX-512 only; elsewhere too it more than doubles the speed of convolutions.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-if not importlib.util.find_spec("tensorflow"):  # which Keras looks for even where only JAX is installed
+if not importlib.util.find_spec("tensorflow"):  # Keras' default, even where only JAX is installed
     os.environ.setdefault("KERAS_BACKEND", "jax")
-if not importlib.util.find_spec(os.environ.get("KERAS_BACKEND", "keras")):
+if not importlib.util.find_spec(os.environ.get("KERAS_BACKEND", "tensorflow")):
     raise SystemExit(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']} is not installed. Set it to tensorflow or jax.")
 for _file in "keras.py", os.path.join("keras", "__init__.py"):
     if os.path.exists(os.path.join(sys.path[0], _file)):
@@ -21,8 +21,8 @@ for _file in "keras.py", os.path.join("keras", "__init__.py"):
 
 
 def say(text, end="\n", file=None):
-    """Prints a text at once.  Where nobody reads any more (a closed pipe, a full disk) the script goes on silently."""
+    """Prints a text at once.  If that fails (a closed pipe, a full disk), the script goes on, and prints no more."""
     try:
         print(text, end=end, file=file, flush=True)
     except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if file else 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if file else 1)  # `file` is sys.stderr, number 2

@@ -58,7 +58,7 @@ def _read_batch(path):
 
 
 def synthetic(place_of="CIFAR-10"):
-    """Generates ten classes of images, each a pattern under noise, the same every time; returned as by `read`."""
+    """Generates images of ten classes, a pattern per class plus noise; always the same ones, returned as by `read`."""
     say(f"Synthetic images, generated here: the accuracies are not {place_of} results.")
     random = np.random.RandomState(0)
     patterns = random.standard_normal((10, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
@@ -72,7 +72,7 @@ def synthetic(place_of="CIFAR-10"):
 
 
 class Images(data.Batches):
-    """Batches, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)), of images as of `read` or `central`."""
+    """Batches, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)), of what `read` or `central` returns."""
 
     def __init__(self, images, *args, **kwargs):
         self.images = images
@@ -85,7 +85,7 @@ class Images(data.Batches):
 
 
 def _windows(images):
-    """A view of every window of every image: [image, top, left] is one window."""
+    """A view of every window of every image: [image, top, left] is one window, of shape (28, 28, 3)."""
     return np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
 
 
@@ -102,8 +102,8 @@ def standardize(images):
     Source: paper, appendix A; https://www.tensorflow.org/api_docs/python/tf/image/per_image_standardization
     """
     scaled = np.multiply(images, np.float32(1 / 255), order="C")
-    flat = scaled.reshape(len(images), -1)  # a view
+    flat = scaled.reshape(len(images), -1)  # a view: the next lines change `scaled`
     flat -= flat.mean(axis=1, keepdims=True)
-    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
+    deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])  # root of each row's mean square
     flat /= np.maximum(deviation, 1 / np.sqrt(flat.shape[1]), dtype=np.float32)[:, None]
     return scaled

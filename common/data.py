@@ -15,7 +15,7 @@ SYNTHETIC = 2000, 1000  # examples generated for training and for testing
 
 
 def find_folder(folder, entry):
-    """Returns the folder that the user named, else the `data` here or beside us that holds `entry`, or None."""
+    """The folder the user named, else `data` in the working folder or the repository if `entry` is there, or None."""
     places = Path("data"), Path(__file__).resolve().parent.parent / "data"
     return folder or next((place for place in places if (place / entry).exists()), None)
 
@@ -30,9 +30,9 @@ def reading(what, remedy, otherwise=", or give another folder with --data"):
 
 
 def identified(run, known, splits):
-    """Notes the digest of a data set for the run's file; says so where it is not `known`, the published one's.
+    """Records a data set's digest in the run; if it is not `known`, the published one's, drops the paper's figures.
 
-    `splits`, which it returns, are (inputs, labels) of training and test set, in whatever order.
+    `splits`, returned unchanged: (inputs, labels) of training and test set.  The order of examples does not matter.
     """
     hashes = (hashlib.blake2b(inputs.tobytes() + bytes([number, label]), digest_size=16).digest()
               for number, split in enumerate(splits) for inputs, label in zip(*split, strict=True))
@@ -51,12 +51,12 @@ def limited(run, count):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of examples for Keras, in an order, and with random crops, that are a function of seed and epoch alone.
+    """Batches of examples for Keras; seed and epoch alone decide their order and random crops.
 
-    `inputs` are an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
-    the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` they keep their order.
-    With `random_crop` the subclass's crop(random), of a RandomState, gives the inputs of an epoch.  `shown` are those
-    of this epoch, `order` is their order.  A script that trains on some examples alone sets `rows`, their numbers.
+    `inputs` is an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
+    the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` nothing is shuffled.
+    With `random_crop` a subclass's method crop(random), given a RandomState, returns the inputs of each epoch.
+    Attributes: `shown`, this epoch's inputs; `order`, its row numbers; `rows`, which a script sets to train on a part.
     """
 
     def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None,
@@ -76,20 +76,20 @@ class Batches(keras.utils.PyDataset):
         random = np.random.RandomState([self.shuffle_seed or 0, epoch])
         self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         self.shown = self.crop(random) if self.random_crop else self.inputs
-        if self.metric:  # whose groups are in the order of the examples
+        if self.metric:  # CleanAndMislabeled, which has to know the new order
             self.metric.reset_state()
 
     def for_evaluation(self, count=None):
-        """Batches of the same examples and labels, or the first ones, in order; no crop, no other `__getitem__`."""
+        """All these examples, or the first `count`, as plain Batches: in order, no crop, no other `__getitem__`."""
         rows = slice(count) if np.array_equal(self.rows, np.arange(len(self.labels))) else self.rows[:count]  # no copy
         return Batches(self.inputs[rows], self.labels[rows], EVALUATION_BATCH)
 
     def digest(self):
-        """A short text that tells these labels, and by the first hundred these examples, from others."""
+        """A hash of all labels and the first hundred inputs, by which a checkpoint knows its training examples."""
         return hashlib.blake2b(bytes(self.labels[self.rows]) + bytes(self.inputs[:100]), digest_size=8).hexdigest()
 
     def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.rows) // self.batch_size)  # rounded up
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size:(index + 1) * self.batch_size]

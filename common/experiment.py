@@ -36,23 +36,23 @@ LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name
 def start(script, dataset="cifar10", others=(), part=None):
     """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
-    `script` are its globals(): PAPER, if there, holds the paper's accuracies, (train, test) in %; any other upper-case
-    number, text or bool is an option, and the comment beside it the help.  What the command line says replaces the
-    constant, and what differs from it is added to the files' names.  --dataset takes `dataset`, the default, `others`
-    and synthetic; `part` is a function of the options that names the part of it in use, or returns None for the whole.
+    `script` is the script's globals(): PAPER, if there, holds the paper's accuracies, (train, test) in %; any other
+    upper-case number, text or bool is an option, with the comment beside it as its help.  The command line's values
+    replace the constants, and those that differ are added to the files' names.  --dataset takes `dataset`, the default,
+    `others` and synthetic.  `part`, a function of the options, returns a name for the data used, None for all of it.
     """
-    sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # no traceback
+    sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # quiet Ctrl-C
     with contextlib.suppress(OSError):
-        while os.open(os.devnull, os.O_RDWR) < 3:  # in the place of a closed stream, lest a file takes its number
+        while os.open(os.devnull, os.O_RDWR) < 3:  # fills 0 to 2, so that no file gets a closed stream's number
             pass
     for stream in sys.stdout, sys.stderr:
-        if hasattr(stream, "reconfigure"):  # a title may have letters that the terminal has not
+        if hasattr(stream, "reconfigure"):  # a title may have letters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
         raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
-    # A user's ~/.keras/keras.json, written for other work, would make other networks of the scripts.
+    # Otherwise a user's ~/.keras/keras.json, written for other work, could change the scripts' networks.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
@@ -65,8 +65,8 @@ def start(script, dataset="cifar10", others=(), part=None):
 
 
 def _parse(script, dataset, others):
-    """Reads the command line; returns all options, as attributes; a dict of those that change the result; and one of
-    those that differ from the script's constants, each as a part of a file's name."""
+    """Reads the command line; returns a namespace of all options, a dict of those that change the result, and a dict of
+    those that differ from the script's constants, each value written as in a file's name."""
     constants = {name.lower(): value for name, value in script.items() if name.isupper() and name[0] != "_"
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
@@ -79,7 +79,7 @@ def _parse(script, dataset, others):
     for name, default in defaults.items():
         text = SETTINGS.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
         kind = {bool: boolean, type(None): int}.get(type(default), type(default))
-        if kind is int and default in (0, 1) and name != "seed":  # which may mean a fraction
+        if kind is int and default in (0, 1) and name != "seed":  # 0 or 1 may be a fraction's default
             kind = number
         how = {"choices": choices[name]} if name in choices else {"type": kind, "metavar": kind.__name__.upper()}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
@@ -98,12 +98,12 @@ def _parse(script, dataset, others):
     differing = {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
     for name in map(str.upper, differing):
         if re.search(rf"^(def .*=|class |@|\w+ = (?!lambda))[^#\n]*\b{name}\b", source, re.MULTILINE):
-            parser.error(f"{name} is used in a function's head or another constant: use it within, or change it there")
+            parser.error(f"{name} is used in another constant or a function's head: use it in a function's body alone")
     return options, settings, differing
 
 
 def boolean(text):
-    return bool(["false", "true"].index(text.lower()))
+    return bool(["false", "true"].index(text.lower()))  # any other text: ValueError, which argparse reports
 
 
 def number(text):
@@ -111,7 +111,7 @@ def number(text):
 
 
 def _label(name, value):
-    """A setting as a part of a file's name: another one for another value, and allowed on every system."""
+    """A setting as a part of a file's name: different for every value, and allowed on every system."""
     text = re.sub(r'[\\/:*?"<>|%\x00-\x1f]|--', lambda match: "".join(f"%{ord(c):02X}" for c in match[0]), str(value))
     return text if name == "dataset" else f"{name.replace('_', '-')}-{text}"
 
@@ -119,8 +119,8 @@ def _label(name, value):
 class Run:
     """One run of a script, with the dataset, limit, seed and data (its folder, or None) of the command line.
 
-    `settings`, `history` and `title`, the docstring's first line and what differs from the constants, are as in the
-    .h5; `stem` is the path of the files, without their ending; `writes` whether this process, of several, writes.
+    `settings`, `history` and `title` are as in the .h5; the title is the docstring's first line, then what differs from
+    the constants.  `stem` is the files' path without its ending.  `writes` is False in all processes but the first.
     """
 
     def __init__(self, script, given, settings, differing):
@@ -131,8 +131,8 @@ class Run:
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
         # The paper's figures are for the script's own settings, whatever the seed.
-        figures = script.get("PAPER") or () if differing.keys() <= {"seed", "precision"} else ()
-        self.paper = dict(zip(("paper_train", "paper_test"), figures, strict=False))
+        figures = script.get("PAPER") if differing.keys() <= {"seed", "precision"} else None
+        self.paper = dict(zip(("paper_train", "paper_test"), figures or (), strict=False))
         folder = given.out or path.parent
         self.provenance = record.provenance(path)  # now, since a script may be edited while it runs
         self.stem = folder / "--".join([path.stem, *differing.values()])
@@ -155,11 +155,11 @@ class Run:
         if type(epochs) is not int or epochs < 1 or self.history:
             raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
                              f"{2 if self.history else 1}, with {epochs}.")
-        train.set_epoch(0)  # should its inputs or rows be others now
-        model.built or model(train[0][0][:1])
+        train.set_epoch(0)  # again, as the script may have changed its inputs or rows
+        model.built or model(train[0][0][:1])  # a call with one example builds it
         optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
-        for step in len(train), 1, 0:  # a schedule may be 0 at two of them; training begins at the last
-            optimizer._iterations.assign(step)  # `iterations` may be of accumulated gradients
+        for step in len(train), 1, 0:  # the rate may be 0 at some of these; step 0 is last, as training begins there
+            optimizer._iterations.assign(step)  # `iterations` is no variable if gradients are accumulated
             rates.append(float(optimizer.learning_rate))
         if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
             raise SystemExit(f"The learning rate {rates[-1]:g}, after an epoch {rates[0]:g}, is not a number above 0.")
@@ -170,7 +170,7 @@ class Run:
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
-        over, restore = False, None  # read after `feeds`, which calls the model: a layer may have drawn random numbers
+        over, restore = False, None  # `feeds` came first, as it calls the model, whose layers may draw random numbers
         if self.checkpoint.exists() and not self.given.fresh:
             over, restore = training.read_checkpoint(self, model, callbacks, epochs)
         # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
@@ -188,14 +188,14 @@ class Run:
                 signal.signal(signum, handler)
 
     def save(self, model, draw=None):
-        """Evaluates the final weights, in float32, on all training examples, as labelled, and on all test examples,
-        and writes them, by `draw` as `write` does; returns the .h5's results, train_accuracy among them."""
+        """Evaluates the final weights in float32 on all training examples, by the labels used in training, and all test
+        examples; then calls `write`, which explains `draw`.  Returns the .h5's results, train_accuracy among them."""
         say("Evaluating the final weights on all examples")
         for layer in model._flatten_layers():  # the model is one of them; its weights are float32 anyway
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
                 if isinstance(layer, keras.layers.Normalization):
-                    layer.finalize_state()  # whose statistics are in the precision of the training
+                    layer.finalize_state()  # casts its mean and variance to float32
         model.test_function = model.predict_function = None  # compiled for the other precision
         facts = {k: v for k, v in self.facts.items() if k in ("optimizer", "optimizer's settings", "loss", "callbacks")}
         results = {"seconds": sum(self.history.get("seconds", ())), "history": self.history, "training": facts}
@@ -206,7 +206,7 @@ class Run:
                             if name not in label_noise.CleanAndMislabeled.NAMES}
         if not self.writes:
             return results
-        if keras.distribution.distribution():  # what is saved is of one device
+        if keras.distribution.distribution():  # a model is saved from one device
             keras.distribution.set_distribution(None)
             weights, model = model.get_weights(), keras.models.clone_model(model)
             model.set_weights(weights)
@@ -215,8 +215,8 @@ class Run:
         return results
 
     def write(self, results, draw, model=None):
-        """Writes results, a dict of what `record` lists, to the .h5, or without a model or with --no-weights to the
-        .run.h5, and the picture beside it by `draw`, a function of (run, path), or None for a training's curves."""
+        """Writes `results`, a dict of what `record` lists, to the .h5 (without a model or with --no-weights: .run.h5)
+        and beside it the picture, drawn by `draw`, a function of (run, path), or if that is None by `plot.curves`."""
         run = {"title": self.title, "settings": self.settings, "provenance": self.provenance,
                **record.environment(), **results, **self.paper}
         whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))

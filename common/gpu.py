@@ -10,7 +10,7 @@ import numpy as np
 
 def feeds(model, train, test):
     """As `speed.feeds`, for JAX on a GPU."""
-    if type(train).__getitem__ is not data.Batches.__getitem__:  # batches that a script makes otherwise
+    if type(train).__getitem__ is not data.Batches.__getitem__:  # the script makes its batches itself
         return train, test
     model._symbolic_build(data_batch=train[0])  # `fit` would do it with the numbers of examples for inputs.
     model.steps_per_execution = 1
@@ -24,7 +24,7 @@ def feeds(model, train, test):
 class OnDevice(keras.utils.PyDataset):
     """Examples that lie on the device; JAX then takes the steps of an epoch without waiting for Python.
 
-    As batches, `fit` is fed two for an epoch: the numbers of the examples in all full batches, int32 of shape (steps,
+    Keras sees an epoch as two "batches", of example numbers alone: those of all full batches, int32 of shape (steps,
     batch_size), and those of the rest, (1, remainder).
 
     Args:
@@ -41,10 +41,10 @@ class OnDevice(keras.utils.PyDataset):
     def __getitem__(self, index):
         import jax
 
-        if self.examples is None or index == 0:  # labels are few bytes; inputs may be cropped anew, or replaced
+        if self.examples is None or index == 0:  # at the start of each epoch: either may be new
             inputs = self.examples[0] if self.shown is self.batches.shown else jax.device_put(self.batches.shown)
             self.shown, self.examples = self.batches.shown, (inputs, jax.device_put(self.batches.labels))
-        return self._rows()[index],
+        return (self._rows()[index],)
 
     def _rows(self):
         order, size = self.batches.order.astype(np.int32), self.batches.batch_size
@@ -52,7 +52,7 @@ class OnDevice(keras.utils.PyDataset):
         return [rows for rows in (order[:full].reshape(-1, size), order[full:][None]) if rows.size]
 
     def all_steps(self, step):
-        """The model's train_function or test_function, made of its train_step or test_step."""
+        """The model's train_function or test_function: takes many steps at once, and returns the last one's logs."""
         import jax
 
         @functools.partial(jax.jit, donate_argnums=0)
@@ -64,6 +64,6 @@ class OnDevice(keras.utils.PyDataset):
             return jax.tree.map(lambda values: values[-1], logs), state
 
         def function(state, iterator):
-            rows, = next(iterator)
+            (rows,) = next(iterator)
             return scan(state, rows, *self.examples)
         return function

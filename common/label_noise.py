@@ -18,7 +18,7 @@ def corrupt_labels(labels, inputs, probability, seed, classes=10):
     Source: paper, section 2.1, "partially corrupted labels" and "random labels".
     """
     hashes = b"".join(_hash(example, seed, 16) for example in inputs)
-    chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T
+    chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T  # from each hash two numbers, 0 to 2**64 - 1
     return np.where(chance < probability * 2.0**64, draw % classes, labels).astype(labels.dtype)
 
 
@@ -32,10 +32,10 @@ def _hash(example, seed, size):
 
 
 def training_part(run, inputs, labels, probability, classes):
-    """The training examples of a run: the first ones where it has a limit, and with label noise random labels.
+    """Takes the training examples of a run from the whole set, up to its limit, and adds the label noise.
 
-    Returns (inputs, labels, mislabeled), of the whole training set `inputs` and `labels`; mislabeled is a bool array,
-    whether a label is not the true one, or None where none is, or where all are redrawn.
+    Returns (inputs, labels, mislabeled).  `mislabeled` is a bool array, True where a label is not the true one; it is
+    None if all labels are true, or if all are redrawn (probability 1).
     """
     if not 0 <= probability <= 1:
         raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
@@ -46,7 +46,7 @@ def training_part(run, inputs, labels, probability, classes):
     labels = corrupt_labels(true, inputs, probability, run.seed, classes)
     say(f"Random labels (probability {probability:g}, seed {run.seed}): {np.mean(labels == true):.1%} of the training "
         "labels are still the true ones.")
-    return inputs, labels, labels != true if probability < 1 and (labels != true).any() else None
+    return inputs, labels, (labels != true if probability < 1 and (labels != true).any() else None)
 
 
 def metrics(train):
@@ -56,20 +56,20 @@ def metrics(train):
 
 
 class CleanAndMislabeled(keras.metrics.Metric):
-    """Accuracies in an epoch on the training examples with the true label and without; of a test pass meaningless."""
+    """Training accuracy on examples with the true label and on mislabeled ones; meaningless in a test pass."""
 
     NAMES = "accuracy_clean", "accuracy_mislabeled"
 
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
-        self.train, train.metric = train, self  # which is reset as the order of the examples changes
+        self.train, train.metric = train, self  # so that train.set_epoch can reset this metric
         self.groups = self.add_weight(shape=train.rows.shape, initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
         self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]
 
     def reset_state(self):
         super().reset_state()
-        self.groups.assign(self.train.mislabeled[self.train.order])
+        self.groups.assign(self.train.mislabeled[self.train.order])  # 0: true label, 1: mislabeled
 
     def update_state(self, labels, logits, sample_weight=None):
         count = ops.shape(labels)[0]

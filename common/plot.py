@@ -19,7 +19,7 @@ def subplots(rows=1, columns=1, figsize=(10, 4.2), **options):
 def curves(run, path, others=()):
     """Draws accuracy and loss over the epochs of a run (as `record.read` returns it), beside the paper's values.
 
-    `others` are the same run with other seeds; the range of all of them is shaded, as long as all were trained.
+    `others` are the same run with other seeds; the range of all is shaded, up to the last epoch that all have.
     """
     history, accuracy = run["history"], record.accuracy_name(run["history"])
     epochs = range(1, len(history["loss"]) + 1)
@@ -39,7 +39,7 @@ def curves(run, path, others=()):
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
     # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
     right.set(xlabel="epoch", ylabel="loss", yscale="log")
-    digits = "125" if np.divide(*right.get_ylim()) < 0.1 else "123456789"  # to be labelled
+    digits = "125" if np.divide(*right.get_ylim()) < 0.1 else "123456789"  # first digits of labels
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in digits else "")
     for axes in left, right:

@@ -29,12 +29,12 @@ import keras
 import numpy as np
 
 JSON = ("settings", "training", "versions", "machine", "provenance")
-PROCESSOR = "".join(path.read_text(encoding="utf-8") for path in Path("/proc").glob("cpuinfo"))  # on Linux
+PROCESSOR = "".join(path.read_text(encoding="utf-8") for path in Path("/proc").glob("cpuinfo"))  # "" except on Linux
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Gives a temporary path beside `path` to write to; in the end that takes its place in one step, or not at all."""
+    """Gives a temporary path to write; at the end its file replaces `path` in one step; on an error it is deleted."""
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield part
@@ -79,7 +79,7 @@ def read(path):
 
 
 def accuracy_name(names):
-    """The metric among these names that is shown as the accuracy: that, else the shortest that ends so, or None."""
+    """Which name is shown as the accuracy: "accuracy", else the shortest ending in acc or accuracy, else None."""
     return min((n for n in names if re.fullmatch("(?!val_).*acc(uracy)?", n)), default=None,
                key=lambda n: (n != "accuracy", len(n)))
 

@@ -8,14 +8,14 @@ from common import data, record
 import keras
 import numpy as np
 
-CALL = 0.4        # seconds that the forward passes of one compiled call take, about; between calls Ctrl-C is heard
+CALL = 0.4        # about how many seconds of forward passes are compiled into one call; Ctrl-C acts only between calls
 MOST_STEPS = 100  # in a call; more save nothing
 
 
 def feeds(model, train, test=None, callbacks=()):
     """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
     backend = keras.backend.backend()
-    stepwise = not all(str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
+    stepwise = any(not str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
                        for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end"))
     model.train_function = model.test_function = model.predict_function = None  # compiled before, for single steps
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
@@ -24,7 +24,7 @@ def feeds(model, train, test=None, callbacks=()):
     if backend == "jax" and on_gpu() and isinstance(train, keras.utils.PyDataset) and not stepwise:
         from common import gpu
         return gpu.feeds(model, train, test)
-    if not hasattr(train, "pipeline") and not stepwise:  # a callback of the user's own for each step is called for each
+    if not hasattr(train, "pipeline") and not stepwise:  # stepwise: the user's callback must see each step
         seconds = min(timeit.repeat(functools.partial(model, train[0][0]), number=1, repeat=2))
         model.steps_per_execution = int(np.clip(CALL / seconds, 1, min(len(train), MOST_STEPS)))
     return feed(train), test and feed(test)
@@ -57,7 +57,7 @@ def on_gpu():
 
 def feed(batches):
     """Batches as Keras takes them the fastest: with TensorFlow as a tf.data.Dataset, else as they are."""
-    if hasattr(batches, "pipeline"):  # makes a dataset of itself
+    if hasattr(batches, "pipeline"):  # imagenet.Images, which builds its own tf.data.Dataset
         return batches.pipeline()
     if keras.backend.backend() != "tensorflow" or type(batches).__getitem__ is not data.Batches.__getitem__:
         return batches
@@ -84,7 +84,7 @@ def feed(batches):
 
 
 def without_autotune(dataset, length):
-    """A tf.data.Dataset of so many batches, not tuned: an epoch's end may wait, up to a minute, for what tunes it."""
+    """A tf.data.Dataset of `length` batches, without autotuning, for which an epoch's end may wait up to a minute."""
     import tensorflow as tf
 
     options = tf.data.Options()

@@ -14,13 +14,13 @@ from common import data, label_noise, record, say
 import keras
 import numpy as np
 
-CHECKPOINT = 1  # second from one checkpoint to the next, at least; after short epochs writing would take too long
+CHECKPOINT = 1  # seconds between checkpoints, at least: after every short epoch, writing would take too long
 WAY_OUT = "Add --fresh to start from the first epoch; that replaces it"
 
 
 class StopOnceFitted(keras.callbacks.Callback):
-    """Ends a training once the training set is fitted, to 99.9 %, and nothing has changed for some epochs: training
-    accuracy by no more than 0.01 %, test accuracy by 0.1 %."""
+    """Ends a training once, in the last `epochs` epochs, training accuracy is always 99.9 % or more and varies by at
+    most 0.01 percentage points, and test accuracy varies by at most 0.1."""
 
     def __init__(self, epochs=10):
         super().__init__()
@@ -95,7 +95,7 @@ def read_checkpoint(run, model, callbacks, epochs):
         values = [saved[name] for name in saved.files if name.startswith("variable_")]
     changed = [name for name in then | run.facts if name != "script" and then.get(name) != run.facts.get(name)]
     told = "; ".join(f"{name} was {then.get(name)!s:.60}, is {run.facts.get(name)!s:.60}" for name in changed[:3])
-    if set(changed) & {"weights", "optimizer", "data"}:  # of the rest the user decides
+    if set(changed) & {"weights", "optimizer", "data"}:  # any other change leaves the user a choice
         raise SystemExit(f"The checkpoint {run.checkpoint} is of another model, optimizer or data ({told}). {WAY_OUT}.")
     if changed and not run.given.resume:
         raise SystemExit(f"The checkpoint {run.checkpoint} was made with other settings ({told}). Add --resume to "
@@ -111,7 +111,7 @@ def read_checkpoint(run, model, callbacks, epochs):
     def restore(logs):
         for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
             vars(callback).update({name: value for name, value in state.items()
-                                   if f"callback {k} {name}" not in changed})  # else it is what the script now says
+                                   if f"callback {k} {name}" not in changed})  # a changed one is as the script now says
     return bool(over), restore
 
 
@@ -127,15 +127,15 @@ def training_facts(run, model, callbacks):
     facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": run.train.digest(),
              "script": run.provenance["script"], "optimizer": name(optimizer),
              "optimizer's settings": config | {"name": name(optimizer).lower()},  # sgd_1 the second time in a process
-             "metrics": [name(metric) for of in ("_user_metrics", "_user_weighted_metrics")
-                         for metric in getattr(model._compile_metrics, of, None) or []],
+             "metrics": [name(metric) for kind in ("_user_metrics", "_user_weighted_metrics")
+                         for metric in getattr(model._compile_metrics, kind, None) or []],
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
                 for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
              **{f"setting {name}": value for name, value in run.settings.items() if name != "epochs"}}
     try:
-        for k, layer in enumerate(model.input_shape and model.get_config().get("layers", ())):  # saving takes both
+        for k, layer in enumerate(model.input_shape and model.get_config().get("layers", ())):  # fails as saving would
             facts |= {f"layer {k} {name}": json.dumps(value, default=lambda thing: type(thing).__name__)
                       for name, value in ({"class": layer["class_name"]} | layer["config"]).items() if name != "name"}
     except Exception as error:  # of nearly any kind, from layers of the user's own
@@ -150,13 +150,13 @@ def _variables(model):
 
 
 def _state(thing):
-    """A thing's attributes that are plain values, but for those that Keras sets anew as a training begins."""
-    return {name: abs(value) if name == "min_delta" and hasattr(thing, "monitor_op") else value  # as it sets the sign
+    """The plain values among an object's attributes, except those that Keras sets again when a training begins."""
+    return {name: abs(value) if name == "min_delta" and hasattr(thing, "monitor_op") else value  # Keras sets the sign
             for name, value in vars(thing).items() if name not in ("params", "append_header") and _is_plain(value)}
 
 
 def _is_plain(value):
-    if type(value) in (list, tuple, dict):  # of others, as defaultdict, the checkpoint's reader knows nothing
+    if type(value) in (list, tuple, dict):  # not a subclass, as defaultdict, which the checkpoint's reader refuses
         return all(map(_is_plain, [*value, *value.values()] if type(value) is dict else value))
     return type(value) in (bool, int, float, str, type(None)) or isinstance(value, np.generic) or (
         type(value) is np.ndarray and value.dtype != object)
