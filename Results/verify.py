@@ -15,7 +15,7 @@ measures    norms, margins and sharpness of the MLPs, measured again
 models      every published model, on all images or reviews, has the accuracies in its file; the code below, which
             reads, standardizes, draws labels and counts, shares nothing with the training but the scripts' transforms;
             where bfloat16 is fast it answers first, and float32 where the two largest outputs are close; Mini
-            Inception, which would take half an hour, on 3,000 training images by chance, others each time, so that
+            Inception, which would take half an hour, on 2,000 training images by chance, others each time, so that
             its training accuracy is checked within their spread
 
 The last line says what fails; then the exit status is 1.  Pictures drawn by another version of Matplotlib than that of
@@ -50,7 +50,7 @@ import benchmark  # noqa: E402
 
 TOLERANCE = 1.01e-4  # of an accuracy, from 0 to 1, float32 in the file: five training images, one test image; machines
                      # round differently
-SAMPLES = {"Mini Inception": 3000}  # training images by chance, in place of all, for the models in a folder
+SAMPLES = {"Mini Inception": 2000}  # training images by chance, in place of all, for the models in a folder
 CLOSE = 1.0          # of outputs; in Mini Inception bfloat16 changes them by 0.2 at most
 WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older files, for the transform's name
 
@@ -249,13 +249,16 @@ def accuracies(path, folder, sample):
     on_images = settings["dataset"] == "cifar10"
     splits, classes = (cifar_10(folder), 10) if on_images else (reviews(folder), 2)
     for number, (examples, labels) in enumerate(splits):
+        chosen = np.random.default_rng().permutation(len(labels))[:sample] if number == 0 and sample else slice(None)
+        examples, labels = examples[chosen], labels[chosen]
         coin = "rademacher" in path.stem  # the test labels are drawn, too
         if coin or noise and number == 0:
             labels = drawn(labels, examples, coin or noise, seed, 2 if coin else classes)
         if path.stem == "cifar10_theorem_1":  # whose slopes of 1e9 show by what formula inputs were rounded
             inputs = cifar10.standardize(examples[:, 2:30, 2:30])
         elif on_images:
-            inputs = standardized(transform(examples[:, 2:30, 2:30], seed)) if transform else central(folder)[number]
+            inputs = standardized(transform(examples[:, 2:30, 2:30], seed)) if transform else (
+                central(folder)[number][chosen])
         else:
             if transform:
                 every_word, key = np.sort(np.concatenate(splits[0][0])), seed.to_bytes(8, "little")
@@ -264,11 +267,10 @@ def accuracies(path, folder, sample):
                 examples = [transform(*each, every_word) for each in zip(examples, randoms, strict=True)]
             inputs = keras.utils.pad_sequences([np.r_[1, np.where(words < 9997, words + 3, 2)] for words in examples],
                                                200)
-        chosen = np.random.default_rng().permutation(len(labels))[:sample] if number == 0 and sample else slice(None)
-        outputs = predictions(model, script, inputs[chosen])
+        outputs = predictions(model, script, inputs)
         # Theorem 1's network has one output, which rounded is the label.
         answers = outputs.argmax(axis=1) if outputs.shape[1] > 1 else np.clip(np.rint(outputs[:, 0]), 0, 9)
-        found.append(np.mean(answers == labels[chosen]))
+        found.append(np.mean(answers == labels))
     return found
 
 
