@@ -246,20 +246,24 @@ def minimum_norm(rows):
     return zero < 0.01 < elsewhere, f"of the distance {zero:.2g} is left from zero, {elsewhere:.2g} from a random start"
 
 
+def norms_and_errors(solutions):
+    """In words; solutions: dict, what they are called to (norm, training error, test error)."""
+    return "; ".join(f"{name}: norm {norm:.0f}, error {100 * error:.1f} %"
+                     for name, (norm, _, error) in solutions.items())
+
+
 def norm_and_error(rows):
     """Of two kernels that fit the same true labels, the one of larger norm has the smaller error."""
     wide, narrow = (run_of(rows[0])["standardized"][kind][:, 0] for kind in ("true", "narrow"))
-    return (wide[0] - narrow[0]) * (wide[2] - narrow[2]) < 0, "; ".join(
-        f"{kind} kernel: norm {norm:.0f}, error {100 * error:.1f} %"
-        for kind, (norm, _, error) in {"wide": wide, "narrow": narrow}.items())
+    return (wide[0] - narrow[0]) * (wide[2] - narrow[2]) < 0, norms_and_errors(
+        {"wide kernel": wide, "narrow kernel": narrow})
 
 
 def bad_interpolants(rows):
     """Forced to wrong labels besides, the same kernel fits with a larger norm and a larger error."""
     good, bad = (run_of(rows[0])["standardized"][kind][:, -1] for kind in ("true", "wrong"))
-    return bad[0] > good[0] and bad[2] > good[2], "; ".join(
-        f"{kind}: norm {norm:.0f}, error {100 * error:.1f} %"
-        for kind, (norm, _, error) in {"true labels": good, "with wrong ones besides": bad}.items())
+    return bad[0] > good[0] and bad[2] > good[2], norms_and_errors(
+        {"true labels": good, "with wrong ones besides": bad})
 
 
 def does_not_converge(rows):

@@ -212,6 +212,12 @@ def pipeline(size):
     return {"pipeline": round(count / min(fed[1:]), 1), "training": round(count / trained, 1)}
 
 
+def fastest(speed):
+    """The names of our fastest contender and of PyTorch's; `speed` is a dict, name to examples a second."""
+    return [max((name for name in speed if name.startswith("torch") == of_torch), key=speed.get)
+            for of_torch in (False, True)]
+
+
 def benchmark_table(measured):
     """Makes the Markdown table of what tests/benchmark.py wrote to Results/benchmark.json."""
     versions, machine = measured["versions"], measured["machine"]
@@ -223,10 +229,8 @@ def benchmark_table(measured):
             continue
         speed = {name: result["per_second"] for name, result in contenders.items()}
         memory = {name: result["peak_mb"] for name, result in contenders.items()}
-        pytorch = [name for name in speed if name.startswith("torch")]
-        ours = max(set(speed) - set(pytorch), key=speed.get)
-        theirs = max(pytorch, key=speed.get)
-        float32 = max((name for name in pytorch if name.endswith("float32")), key=speed.get)
+        ours, theirs = fastest(speed)
+        _, float32 = fastest({name: value for name, value in speed.items() if name.endswith("float32")})
         as_run = f"tensorflow {measured['defaults'][network]}"
         lines.append(f"| {network} | {speed[as_run]:,.0f} | {speed[ours]:,.0f} ({ours}) "
                      f"| {speed[float32]:,.0f} ({float32}) | {speed[theirs]:,.0f} ({theirs}) "
@@ -258,9 +262,9 @@ def fill_tables(folder=ROOT):
     draw.fill(folder / "tests" / "README.md", "benchmark", benchmark_table(measured))
     ratios = {}
     for network in SCRIPTS:
-        ours, theirs = (max(result["per_second"] for name, result in measured["medians"][network].items()
-                            if name.startswith("torch") == of_torch) for of_torch in (False, True))
-        ratios[network] = ours / theirs
+        speed = {name: result["per_second"] for name, result in measured["medians"][network].items()}
+        ours, theirs = fastest(speed)
+        ratios[network] = speed[ours] / speed[theirs]
     *others, most = sorted(ratios, key=ratios.get)
     draw.fill(folder / "README.md", "speed", f"On {measured['machine']['cores']} cores {most} trains "
               f"{ratios[most]:.1f} times as fast as the fastest version of it in PyTorch's own layers,\nthe others "
