@@ -45,8 +45,8 @@ def identified(run, known, splits):
 
 def limited(run, count):
     """How many of `count` training examples the run's limit leaves."""
-    if run.limit and run.limit > count:
-        raise SystemExit(f"--limit {run.limit} is beyond the data: there are {count} training examples.")
+    if run.limit is not None and not 0 < run.limit <= count:
+        raise SystemExit(f"--limit {run.limit} is not from 1 to {count}, the number of training examples.")
     return run.limit or count
 
 

@@ -88,8 +88,8 @@ def _parse(script, dataset, others):
     for name, text in FLAGS.items():
         parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=text)
     options = parser.parse_args()
-    if not 0 <= options.seed < 2**32 or options.limit is not None and options.limit < 1:
-        parser.error("--limit is a whole number of 1 or more, and --seed one from 0 to 4294967295")
+    if not 0 <= options.seed < 2**32 or options.dataset not in choices["dataset"]:
+        parser.error(f"--seed is from 0 to 4294967295, --dataset {' or '.join(choices['dataset'])}")
     if "precision" in constants:
         options.precision = options.precision.replace("auto", speed.fast_precision())
         defaults["precision"] = defaults["precision"].replace("auto", "mixed_bfloat16")

@@ -365,8 +365,9 @@ def test_no_network(tmp_path, monkeypatch):
 
 
 def test_limit_beyond_the_data(tiny_cifar10):
-    with pytest.raises(SystemExit, match="--limit 101 .* 100 training examples"):
-        cifar10.load(asked(data=tiny_cifar10, limit=101), 8)
+    for limit in -3, 0, 101:
+        with pytest.raises(SystemExit, match=f"--limit {limit} is not from 1 to 100, the number of training examples"):
+            cifar10.load(asked(data=tiny_cifar10, limit=limit), 8)
     train, test = cifar10.load(asked(data=tiny_cifar10, limit=30), 8)
     assert len(train.labels) == 30 and len(test.labels) == 20
 

@@ -253,10 +253,9 @@ def start(monkeypatch, *options, **constants):
 @pytest.mark.parametrize("options, says", [
     (["--epochs", "x"], "--epochs: invalid int value: 'x'"),
     (["--epochs", "1.5"], "--epochs: invalid int value: '1.5'"),
-    (["--limit", "0"], "--limit is a whole number of 1 or more"),
     (["--learning-rate", ""], "--learning-rate: invalid float value: ''"),
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
-    (["--seed", "-1"], "--seed one from 0 to 4294967295"),
+    (["--seed", "-1"], "--seed is from 0 to 4294967295"),
     (["--seed", "1.5"], "--seed: invalid int value: '1.5'"),
     (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
@@ -266,6 +265,12 @@ def test_bad_option(monkeypatch, capsys, options, says):
         start(monkeypatch, *options)
     assert refusal.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_script_s_own_data_set_is_one_that_there_is(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        start(monkeypatch, DATASET="cifar100")
+    assert "--dataset cifar10 or synthetic" in capsys.readouterr().err
 
 
 def test_precision_is_one_that_there_is(monkeypatch, capsys):
