@@ -57,7 +57,7 @@ def solve(k, y, rows=ROWS):
 
 
 def add_products(k, x):
-    """Adds x^T x to the lower half of k, in blocks: x.T @ x crashes above 23,170 columns (numpy issue 19685).
+    """Adds x^T x to the lower half of k, in blocks: x.T @ x crashed here above 23,170 columns (cf. numpy issue 19685).
 
     Args:
         k: of shape (n, n).

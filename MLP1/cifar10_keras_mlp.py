@@ -1,6 +1,6 @@
 """MLP 1x512 on CIFAR-10.
 
-A perceptron with one hidden layer of 512 units fits all 50,000 training images, and gets
+A perceptron with one hidden layer of 512 units fits all but a few of the 50,000 training images, and gets
 half of the new ones right: the baseline of the folder's other scripts.
 Paper: Table 1, "MLP 1x512", no weight decay.
 """
