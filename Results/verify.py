@@ -10,11 +10,13 @@ drawings    pictures, tables, spreadsheets and the READMEs' figures, drawn again
 data        the data sets are the published ones
 labels      the random labels, drawn by a second implementation of what `label_noise.corrupt_labels` documents
 training    a short training, made twice, ends with the same bits
-solved      the closed forms, on few images, against NumPy's own solvers
+solved      Gaussian kernel and random features, on few images, against NumPy's own solvers; SGD and the solution of
+            minimum norm, made again, against their file
 measures    norms, margins and sharpness of the MLPs, measured again
 models      every published model, on all images or reviews, has the accuracies in its file; the code below, which
-            reads, standardizes, draws labels and counts, shares nothing with the training but the scripts' transforms;
-            where bfloat16 is fast it answers first, and float32 where the two largest outputs are close; Mini
+            reads, standardizes, draws labels and counts, shares nothing with the training but the scripts' transforms,
+            and for Theorem 1 `cifar10.standardize`; where bfloat16 is fast a network that the script builds for it gets
+            the weights and answers first, and the model, in float32, where the two largest outputs are close; Mini
             Inception, which would take half an hour, on 2,000 training images by chance, others each time, so that
             its training accuracy is checked within their spread
 
@@ -190,7 +192,7 @@ def cifar_10(folder):
     place = place / cifar10.FOLDER if (place / cifar10.FOLDER).exists() else place
     parts = []
     for name in *(f"data_batch_{number}" for number in range(1, 6)), "test_batch":
-        with (place / name).open("rb") as file:
+        with data.reading(place / name, "Unpack CIFAR-10 (python version) there"), (place / name).open("rb") as file:
             batch = data.Unpickler(file, encoding="bytes").load()
         parts.append((batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[b"labels"])))
     return tuple(map(np.concatenate, zip(*parts[:5], strict=True))), parts[5]
@@ -201,7 +203,7 @@ def reviews(folder):
     """(training reviews, labels), (test reviews, labels), as `imdb.read` documents them."""
     place = data.find_folder(folder, imdb.FILE)
     path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
-    with np.load(path, allow_pickle=True) as arrays:
+    with data.reading(path, "Put IMDB, as Keras has it, there"), np.load(path, allow_pickle=True) as arrays:
         return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))
                 for split in ("train", "test")]
 
@@ -242,7 +244,8 @@ def accuracies(path, folder, sample):
     With `sample` on so many of the training examples, drawn anew each time.
     """
     run = record.read(path)
-    settings, script = run["settings"], runpy.run_path(str(catalog.SCRIPTS / path.parent.name / f"{path.stem}.py"))
+    settings, script = run["settings"], runpy.run_path(
+        str(catalog.SCRIPTS / path.parent.name / f"{path.stem.partition('--')[0]}.py"))
     transform = script.get(settings.get("transform") or WORDS.get(settings.get("words")))
     noise, seed, found = settings.get("label_noise") or 0, settings["seed"], []
     model = keras.models.load_model(path, compile=False)
@@ -293,7 +296,7 @@ def measured(options):
 
 
 def models(options):
-    paths = [path for path in sorted(set(map(catalog.file_of, catalog.published()))) if path.suffixes == [".h5"] and (
+    paths = [path for path in sorted(set(map(catalog.file_of, catalog.published()))) if ".run." not in path.name and (
         not options.models or any(fnmatch(f"{path.parent.name}/{path.stem}", name) for name in options.models))]
     if not paths:
         raise SystemExit("No model has such a name." if options.models else "No model is here yet. Run a script.")

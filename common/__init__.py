@@ -4,17 +4,16 @@ Importing it sets environment variables, which Keras' backends read when they ar
 Everywhere here a user's mistake, such as a missing file or a bad option, raises SystemExit with one sentence.
 """
 
-import importlib.util
 import os
 import sys
+from importlib.util import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no lines about GPUs that are not there
 # Default on processors with AVX-512 only; elsewhere too it more than doubles the speed of convolutions.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-if not importlib.util.find_spec("tensorflow"):  # Keras' default, even where only JAX is installed
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-if not importlib.util.find_spec(os.environ.get("KERAS_BACKEND", "tensorflow")):
-    raise SystemExit(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']} is not installed. Set it to tensorflow or jax.")
+_backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "jax")  # no keras.json
+if not find_spec(_backend):
+    raise SystemExit(f"KERAS_BACKEND={_backend} is not installed. Set it to tensorflow or jax.")
 for _file in "keras.py", os.path.join("keras", "__init__.py"):
     if os.path.exists(os.path.join(sys.path[0], _file)):
         raise SystemExit(f"{os.path.join(sys.path[0], _file)} hides the package keras from this script. Rename it.")

@@ -23,6 +23,8 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     (images, labels), (test_images, test_labels) = splits
     images, labels, mislabeled = noise.training_part(run, images, labels, label_noise, CLASSES)
     settings = {"batch_size": batch_size, "label_noise": label_noise, "random_crop": random_crop}
+    if transform and random_crop:
+        raise SystemExit("A transform replaces the central windows, so there is none to draw: give no random_crop.")
     if transform:
         images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
         settings["transform"] = getattr(transform, "__name__", type(transform).__name__)

@@ -6,11 +6,11 @@
 """
 
 import argparse
-import contextlib
 import math
 import os
 import re
 import signal
+import symtable
 import sys
 import tempfile
 import tokenize
@@ -42,9 +42,7 @@ def start(script, dataset="cifar10", others=(), part=None):
     `others` and synthetic.  `part`, a function of the options, returns a name for the data used, None for all of it.
     """
     sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # quiet Ctrl-C
-    with contextlib.suppress(OSError):
-        while os.open(os.devnull, os.O_RDWR) < 3:  # fills 0 to 2, so that no file gets a closed stream's number
-            pass
+    [os.open(os.devnull, os.O_RDWR) for _ in range(3)]  # so that no file gets the number of a closed stream, 0 to 2
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, "reconfigure"):  # a title may have letters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
@@ -54,9 +52,10 @@ def start(script, dataset="cifar10", others=(), part=None):
         raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
     # Otherwise a user's ~/.keras/keras.json, written for other work, could change the scripts' networks.
     keras.config.set_image_data_format("channels_last")
+    policy = keras.config.dtype_policy().name  # another than `floatx` only if the script has set it
+    keras.config.set_dtype_policy("float32" if policy == keras.config.floatx() else policy)
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
-    keras.config.set_dtype_policy("float32")
     given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
     if part and (name := part(given)) not in (None, *differing.values()):
@@ -72,7 +71,7 @@ def _parse(script, dataset, others):
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
     with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-        source = file.read().partition("(globals()")[0]  # up to `start`
+        source = file.read().rpartition("(globals()")[0]  # up to `start`
     comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,9 +95,11 @@ def _parse(script, dataset, others):
     settings = {name: getattr(options, name) for name in defaults}
     script.update({name.upper(): settings[name] for name in constants})
     differing = {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
-    for name in map(str.upper, differing):
-        if re.search(rf"^(def .*=|class |@|\w+ = (?!lambda))[^#\n]*\b{name}\b", source, re.MULTILINE):
-            parser.error(f"{name} is used in another constant or a function's head: use it in a function's body alone")
+    scopes = [top := symtable.symtable(source, script["__file__"], "exec"), *top.get_children()]
+    read = {symbol.get_name() for scope in scopes for symbol in scope.get_symbols() if symbol.is_referenced() and (
+        scope.get_type() != "function" or scope.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr"))}
+    if read := read & set(map(str.upper, differing)):  # by now, with the value that the script has
+        parser.error(f"{min(read)} is used in another constant, a class or a function's head: use it in a body alone")
     return options, settings, differing
 
 
@@ -130,8 +131,7 @@ class Run:
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
-        # The paper's figures are for the script's own settings, whatever the seed.
-        figures = script.get("PAPER") if differing.keys() <= {"seed", "precision"} else None
+        figures = script.get("PAPER") if differing.keys() <= {"seed", "precision"} else None  # else it is another run
         self.paper = dict(zip(("paper_train", "paper_test"), figures or (), strict=False))
         folder = given.out or path.parent
         self.provenance = record.provenance(path)  # now, since a script may be edited while it runs
@@ -166,6 +166,8 @@ class Run:
         setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
         if not isinstance(optimizer._learning_rate, keras.Variable) and any(isinstance(c, setters) for c in callbacks):
             raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
+        if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
+            raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
         self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)

@@ -34,8 +34,7 @@ def _hash(example, seed, size):
 def training_part(run, inputs, labels, probability, classes):
     """Takes the training examples of a run from the whole set, up to its limit, and adds the label noise.
 
-    Returns (inputs, labels, mislabeled).  `mislabeled` is a bool array, True where a label is not the true one; it is
-    None if all labels are true, or if all are redrawn (probability 1).
+    Returns (inputs, labels, mislabeled), the last an array of bools, or None if no label is wrong or all are redrawn.
     """
     if not 0 <= probability <= 1:
         raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
@@ -52,7 +51,8 @@ def training_part(run, inputs, labels, probability, classes):
 def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
-    return [] if train.mislabeled is None else [CleanAndMislabeled(train)]
+    own = type(train).__getitem__ is not data.Batches.__getitem__  # batches of whatever examples the script chooses
+    return [] if train.mislabeled is None or own else [CleanAndMislabeled(train)]
 
 
 class CleanAndMislabeled(keras.metrics.Metric):

@@ -36,7 +36,6 @@ class BatchNormalization(layers.BatchNormalization):
         if not fused or len(inputs.shape) != 4 or self.axis not in (-1, 3) or inputs.dtype == "float64":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
-
         ones = tf.ones_like(self.moving_mean)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=self.gamma if self.scale else ones, offset=self.beta, mean=self.moving_mean,

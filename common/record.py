@@ -94,8 +94,7 @@ def accuracies(run):
 def probe(model):
     """Inputs and the model's outputs for them, by which one can tell that a loaded model is the same."""
     random, shape = np.random.RandomState(0), (4, *(size or 75 for size in model.input_shape[1:]))  # None: any size
-    words = "int" in model.inputs[0].dtype
-    inputs = random.randint(0, 1000, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
+    inputs = random.uniform(0, 4, shape).astype(model.inputs[0].dtype)  # of text the first words
     return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}
 
 
@@ -116,6 +115,5 @@ def environment():
     versions = {"python": platform.python_version(), "keras": keras.__version__, "numpy": np.__version__,
                 "h5py": h5py.__version__, backend: __import__(backend).__version__}
     processor, *_ = [*re.findall(r"model name\s*: (.*)", PROCESSOR), platform.processor() or platform.machine()]
-    return {"versions": versions, "machine": {
-        "system": platform.system(), "processor": processor, "cores": os.cpu_count(),
-        "devices": [str(device) for device in keras.distribution.list_devices()]}}
+    machine = {"system": platform.system(), "processor": processor, "cores": os.cpu_count()}
+    return {"versions": versions, "machine": machine | {"devices": list(map(str, keras.distribution.list_devices()))}}

@@ -16,7 +16,8 @@ def feeds(model, train, test=None, callbacks=()):
     """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
     backend = keras.backend.backend()
     stepwise = any(not str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
-                       for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end"))
+                   for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end")) or any(
+        getattr(callback, f"{what}_freq", "epoch") != "epoch" for callback in callbacks for what in ("save", "update"))
     model.train_function = model.test_function = model.predict_function = None  # compiled before, for single steps
     model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
@@ -36,7 +37,6 @@ def _momentum_step(optimizer, gradient, variable, learning_rate):
     Source: https://www.tensorflow.org/api_docs/python/tf/raw_ops/ResourceApplyKerasMomentum
     """
     import tensorflow as tf
-
     momentum = optimizer.momentums[optimizer._get_variable_index(variable)].value
     learning_rate, gradient = tf.cast(learning_rate, variable.dtype), tf.cast(gradient, variable.dtype)
     return tf.raw_ops.ResourceApplyKerasMomentum(
@@ -62,13 +62,12 @@ def feed(batches):
     if keras.backend.backend() != "tensorflow" or type(batches).__getitem__ is not data.Batches.__getitem__:
         return batches
     import tensorflow as tf
-
     # TensorFlow gathers each batch; to call Python for it would cost a small network a fifth of its time.
     with tf.device("cpu"):
         inputs, labels = (tf.Variable(part, trainable=False) for part in (batches.shown, batches.labels))
 
     def order():
-        if batches.random_crop:
+        if batches.shown is not batches.inputs or not np.array_equal(batches.inputs[::97], inputs[::97]):
             inputs.assign(batches.shown)
         labels.assign(batches.labels)
         yield batches.order
@@ -86,7 +85,6 @@ def feed(batches):
 def without_autotune(dataset, length):
     """A tf.data.Dataset of `length` batches, without autotuning, for which an epoch's end may wait up to a minute."""
     import tensorflow as tf
-
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options).apply(tf.data.experimental.assert_cardinality(length))

@@ -40,11 +40,13 @@ class Epochs(keras.callbacks.Callback):
 
     def __init__(self, run, callbacks):
         super().__init__()
-        self.run, self.callbacks, self.written = run, callbacks, time.monotonic()
+        self.run, self.callbacks, self.written, self.steps = run, callbacks, time.monotonic(), len(run.train)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began, self.rate = time.perf_counter(), float(self.model.optimizer.learning_rate)
         self.run.train.set_epoch(epoch)
+        if len(self.run.train) != self.steps:
+            raise SystemExit(f"There were {self.steps} batches, now {len(self.run.train)}. Keep their number in a run.")
 
     def on_test_batch_end(self, batch, logs=None):
         if self.run.signal:
@@ -110,8 +112,8 @@ def read_checkpoint(run, model, callbacks, epochs):
 
     def restore(logs):
         for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
-            vars(callback).update({name: value for name, value in state.items()
-                                   if f"callback {k} {name}" not in changed})  # a changed one is as the script now says
+            vars(callback).update({name: value for name, value in state.items() if not {
+                "callbacks", f"callback {k} monitor", f"callback {k} {name}"} & set(changed)})  # that is now another
     return bool(over), restore
 
 

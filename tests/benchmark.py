@@ -377,8 +377,9 @@ def main():
         print(json.dumps(contestant(*options.contend)))
         return
     unknown = set(options.networks) - set(SCRIPTS)
-    if unknown:
-        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}")
+    if unknown or options.rounds < 1:
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}" if unknown else
+                     "--rounds is 1 or more")
 
     if options.gpu:
         card, measured = gpu_benchmark(options.networks, options.rounds)

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import sys
 
 import benchmark
 import pytest
@@ -45,6 +46,14 @@ def test_a_peer_has_our_parameters_and_our_loss():
     for network, ((our_parameters, our_losses), (parameters, losses)) in measured.items():
         assert parameters == our_parameters, network
         assert losses == pytest.approx(our_losses, rel=1e-3), network
+
+
+@pytest.mark.parametrize("options, says", [(["MLP9"], "no network MLP9"), (["--rounds", "0"], "--rounds is 1 or more")])
+def test_a_benchmark_of_nothing_is_refused(monkeypatch, capsys, options, says):
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *options])
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert says in capsys.readouterr().err
 
 
 def test_a_gpu_s_table_has_the_best_of_each_and_their_ratio():

@@ -130,6 +130,15 @@ def test_the_fast_feed_of_what_is_evaluated_is_its_batches_to_the_bit(tiny_cifar
             np.testing.assert_array_equal(batch[1], expected[1])
 
 
+def test_crops_of_what_is_not_there_any_more_are_refused(tiny_cifar10):
+    train, _ = cifar10.load(asked(data=tiny_cifar10), 8, random_crop=True)
+    train.inputs = train.inputs / 2
+    with pytest.raises(SystemExit, match="Change these by a layer"):
+        train.set_epoch(0)
+    with pytest.raises(SystemExit, match="give no random_crop"):
+        cifar10.load(asked(data=tiny_cifar10), 8, random_crop=True, transform=lambda images, seed: images)
+
+
 def test_evaluation_ignores_the_random_crop():
     images = np.random.RandomState(0).randint(0, 256, (5, 32, 32, 3)).astype(np.uint8)
     batches = cifar10.Images(images, np.zeros(5, np.int32), 5, random_crop=True, shuffle_seed=0)
@@ -254,15 +263,14 @@ def test_load_gives_random_labels_for_training_and_true_ones_for_testing(tiny_ci
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_one_class_only_and_a_label_noise_too_small_for_a_wrong_label_are_said(tmp_path, capsys):
+def test_one_class_only_at_a_label_noise_too_small_for_a_wrong_label(tmp_path, capsys):
     folder = tmp_path / "cifar-10-batches-py"
     write_batches(folder)
     for path in folder.glob("data_batch_?"):
         path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | {b"labels": [3] * 20}, protocol=2))
     train, _ = cifar10.load(asked(data=folder), 8, label_noise=1e-9)
     assert capsys.readouterr().out.splitlines()[1:] == [  # after: not the published data set
-        "Random labels (probability 1e-09, seed 0): 100.0% of the training labels are still the true ones.",
-        "All training examples are of one class: there is nothing to tell apart."]
+        "Random labels (probability 1e-09, seed 0): 100.0% of the training labels are still the true ones."]
     assert train.mislabeled is None and label_noise.metrics(train) == [] and set(train.labels) == {3}
 
 

@@ -199,11 +199,25 @@ def test_a_change_that_no_setting_tells_is_said(forks, interrupted, tmp_path):
     assert "2 of 4 epochs are done, by the script before it was changed" in process.stdout, process.stderr
 
 
-@pytest.mark.parametrize("change", [("def build_model():", "def build_model(units=UNITS):"),
-                                    ("LABEL_NOISE = 1.0", "HALF = UNITS // 2\nLABEL_NOISE = 1.0")])
-def test_a_constant_that_is_used_before_an_option_changes_it_is_none(forks, tmp_path, change):
-    process = forks.run(copy(tmp_path / "my", change), *QUICK, "--units", "8")
-    assert process.returncode == 2 and "UNITS is used in another constant or a function's head" in process.stderr
+USED = ["HALF = UNITS // 2", "SIZES = [\n    UNITS,\n    10]", "A, B = UNITS, 2", "TABLE: dict = {2: UNITS}",
+        "SIZES = [UNITS // k for k in (1, 2)]", "if UNITS > 64:\n    pass", "make = lambda units=UNITS: units",
+        "class Block:\n    units = UNITS", "class Block:\n    def __init__(self, units=UNITS):\n        pass",
+        "def make(x,\n         units=UNITS):\n    pass", "@print(UNITS)\ndef make():\n    pass"]
+NOT_YET = ["def make():\n    return [UNITS // k for k in (1, 2)]", "make = lambda: UNITS",
+           "class Block:\n    def __init__(self):\n        self.units = UNITS"]
+
+
+@pytest.mark.parametrize("text", USED + NOT_YET)
+def test_a_constant_that_is_used_before_an_option_changes_it_is_none(monkeypatch, capsys, tmp_path, text):
+    script = copy(tmp_path / "my", ("LABEL_NOISE = 1.0", f"{text}\nLABEL_NOISE = 1.0"))
+    monkeypatch.setattr(sys, "argv", ["my_mlp.py", *QUICK, "--units", "8"])
+    given = {"UNITS": 16, "__doc__": None, "__file__": str(script)}
+    if text in NOT_YET:
+        assert experiment.start(given).settings["units"] == 8 == given["UNITS"]
+    else:
+        with pytest.raises(SystemExit, match="2"):
+            experiment.start(given)
+        assert "UNITS is used in another constant, a class or a function's head" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change, says", [

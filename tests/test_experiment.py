@@ -463,6 +463,18 @@ def test_a_callbacks_arguments_are_the_scripts_and_not_the_checkpoints(monkeypat
     assert run.history["learning_rate"][-1] == run.history["learning_rate"][0]
 
 
+@pytest.mark.parametrize("others", [[keras.callbacks.EarlyStopping("accuracy", patience=1)],
+                                    [Shown(), keras.callbacks.EarlyStopping("loss", patience=1)]])
+def test_what_a_callback_has_seen_is_not_told_to_another_one(monkeypatch, tmp_path, others):
+    """Neither to one that watches something else, nor to another one in its place: the loss is no accuracy to beat."""
+    fit(start(monkeypatch, "--out", tmp_path), 2, [keras.callbacks.EarlyStopping("loss", patience=50)])
+    seen = []
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "on_epoch_begin",
+                        lambda self, epoch, logs=None: seen.append((self.best, self.wait)))
+    fit(start(monkeypatch, "--out", tmp_path, "--resume"), 3, others)
+    assert seen == [(None, 0)]
+
+
 @pytest.mark.parametrize("old, new, says", [
     ("Dense(units)", "Dense(units, activation='tanh')", '(layer 1 activation was "linear", is "tanh")'),
     ("Dense(units)", "Dense(units, kernel_regularizer='l2')", "(layer 1 kernel_regularizer was null, is"),
@@ -584,6 +596,11 @@ def test_a_callback_that_sets_what_a_schedule_sets_is_refused(monkeypatch, tmp_p
             fit(start(monkeypatch, "--out", tmp_path), 1, [callback], optimizer=keras.optimizers.SGD(schedule))
 
 
+def test_a_backup_by_keras_is_refused(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match="A run resumes by itself. Leave BackupAndRestore out"):
+        fit(start(monkeypatch, "--out", tmp_path), 1, [keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+
+
 def test_a_metric_with_a_value_for_each_class(monkeypatch, tmp_path):
     class PerClass(keras.metrics.MeanMetricWrapper):
         def result(self):
@@ -609,6 +626,11 @@ def test_a_layer_without_get_config_is_said_before(monkeypatch, tmp_path, capsys
 def test_a_model_of_inputs_of_any_size_has_its_probe():
     words = keras.Sequential([keras.Input((None,), dtype="int32"), keras.layers.Embedding(1000, 2)])
     assert record.probe(words)["outputs"].shape == (4, 75, 2)
+
+
+def test_a_model_of_few_words_has_its_probe():
+    words = keras.Sequential([keras.Input((5,), dtype="int32"), keras.layers.Embedding(9, 2)])
+    assert np.isfinite(record.probe(words)["outputs"]).all() and record.probe(words)["inputs"].dtype == np.int32
 
 
 def test_examples_that_are_left_out_are_left_out_of_the_evaluation():
@@ -663,6 +685,47 @@ def test_labels_that_change_are_those_that_are_fed():
     before, points.labels = [np.asarray(labels) for _, labels in fed], 1 - points.labels
     for one, (_, other) in zip(before, fed, strict=True):
         np.testing.assert_array_equal(1 - one, other)
+
+
+@pytest.mark.parametrize("change", [lambda points, old: setattr(points, "inputs", 2 * old),
+                                    lambda points, old: np.multiply(points.inputs, 2, out=points.inputs)])
+def test_inputs_that_change_are_those_that_are_fed(change):
+    points = Points()
+    fed = speed.feed(points)
+    before = [np.array(inputs) for inputs, _ in fed]
+    change(points, points.inputs)
+    points.set_epoch(0)
+    for one, (other, _) in zip(before, fed, strict=True):
+        np.testing.assert_array_equal(2 * one, other)
+
+
+def test_what_each_epoch_shows_is_what_is_fed():
+    class Louder(Points):
+        def set_epoch(self, epoch):
+            super().set_epoch(epoch)
+            self.shown = self.inputs + epoch
+
+    points = Louder()
+    fed = speed.feed(points)
+    for epoch in 0, 3, 1:
+        points.set_epoch(epoch)
+        for inputs, (expected, _) in zip([inputs for inputs, _ in fed], points, strict=True):
+            np.testing.assert_array_equal(inputs, expected)
+
+
+@pytest.mark.parametrize("name, value", [("rows", np.arange(100)), ("batch_size", 16)])
+def test_a_number_of_batches_that_changes_is_refused(monkeypatch, tmp_path, name, value):
+    points = Points()
+    later = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(points, name, value) if epoch else None)
+    with pytest.raises(SystemExit, match=f"There were 5 batches, now {4 if name == 'rows' else 10}. Keep their number"):
+        start(monkeypatch, "--out", tmp_path).fit(small_model(), points, None, 3, callbacks=[later])
+
+
+def test_a_callback_that_saves_every_few_steps_does(monkeypatch, tmp_path):
+    saver = keras.callbacks.ModelCheckpoint(tmp_path / "{batch}.weights.h5", save_weights_only=True, save_freq=2)
+    fit(start(monkeypatch, "--out", tmp_path), 1, [saver])
+    assert len(list(tmp_path.glob("?.weights.h5"))) == 2
 
 
 def test_batches_that_a_script_makes_otherwise_are_what_is_fed():

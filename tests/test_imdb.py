@@ -126,7 +126,7 @@ def test_random_labels_are_for_training_only(folder):
 
 def test_limit(folder):
     assert len(imdb.load(asked(data=folder, limit=7), 8)[0].labels) == 7
-    with pytest.raises(SystemExit, match="--limit 31 .* 30 training examples"):
+    with pytest.raises(SystemExit, match="--limit 31 is not from 1 to 30"):
         imdb.load(asked(data=folder, limit=31), 8)
 
 
@@ -168,14 +168,6 @@ def test_a_label_noise_too_small_for_a_wrong_label_is_said(folder, capsys):
     assert train.mislabeled is None and label_noise.metrics(train) == []
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_one_class_only_is_said_in_a_line(tmp_path, capsys):
-    train, _ = imdb.load(asked(data=write_reviews(tmp_path, y_train=np.ones(30, int))), 8)
-    assert capsys.readouterr().out.splitlines()[1:] == [  # after: not the published data set
-        "All training examples are of one class: there is nothing to tell apart."]
-    assert train[0][1].tolist() == [1] * 8
-
-
 EMPTY = {"x_train": np.array([[]] * 30 + [None], object)[:-1], "x_test": np.array([[]] * 20 + [None], object)[:-1]}
 
 
@@ -200,7 +192,7 @@ def test_a_script_trains_on_what_cannot_be_learned_and_says_why(tmp_path, monkey
     monkeypatch.setattr(sys, "argv", [str(script), "--data", str(tmp_path), "--epochs", "1", "--label-noise", "1e-9"])
     runpy.run_path(str(script), run_name="__main__")
     out = capsys.readouterr().out
-    for line, times in {"Random labels (probability 1e-09": 1, "of one class": 1, "reviews are empty": 1,
+    for line, times in {"Random labels (probability 1e-09": 1, "reviews are empty": 1,
                         "could not be drawn": 0}.items():
         assert out.count(line) == times, out
     told = record.read(tmp_path / "mine--epochs-1--label-noise-1e-09.h5")

@@ -100,6 +100,12 @@ def names(file):
     return found
 
 
+@pytest.mark.parametrize("read, name", [(verify.cifar_10, "data_batch_1"), (verify.reviews, "imdb.npz")])
+def test_data_that_are_not_in_the_folder_are_one_sentence(tmp_path, read, name):
+    with pytest.raises(SystemExit, match=f"{name} cannot be read .*, or give another folder with --data"):
+        read(tmp_path)
+
+
 @REAL
 def test_other_labels_and_another_data_set_fail(monkeypatch):
     monkeypatch.setattr(verify.label_noise, "corrupt_labels", lambda labels, *rest: np.roll(labels, 1))
