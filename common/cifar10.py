@@ -69,7 +69,6 @@ def synthetic(place_of="CIFAR-10"):
         labels = random.randint(0, 10, count).astype(np.int32)
         images = 128 + 10 * patterns[labels] + 45 * random.standard_normal((count, 32, 32, 3))
         return np.clip(images, 0, 255).astype(np.uint8), labels
-
     return tuple(map(draw, data.SYNTHETIC))
 
 

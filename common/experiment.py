@@ -6,11 +6,11 @@
 """
 
 import argparse
+import ast
 import math
 import os
 import re
 import signal
-import symtable
 import sys
 import tempfile
 import tokenize
@@ -52,10 +52,9 @@ def start(script, dataset="cifar10", others=(), part=None):
         raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
     # Otherwise a user's ~/.keras/keras.json, written for other work, could change the scripts' networks.
     keras.config.set_image_data_format("channels_last")
-    policy = keras.config.dtype_policy().name  # another than `floatx` only if the script has set it
-    keras.config.set_dtype_policy("float32" if policy == keras.config.floatx() else policy)
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
+    keras.config.set_dtype_policy("float32")
     given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
     if part and (name := part(given)) not in (None, *differing.values()):
@@ -71,7 +70,7 @@ def _parse(script, dataset, others):
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
     with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-        source = file.read().rpartition("(globals()")[0]  # up to `start`
+        source = file.read()
     comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,11 +94,13 @@ def _parse(script, dataset, others):
     settings = {name: getattr(options, name) for name in defaults}
     script.update({name.upper(): settings[name] for name in constants})
     differing = {name: _label(name, value) for name, value in settings.items() if value != defaults[name]}
-    scopes = [top := symtable.symtable(source, script["__file__"], "exec"), *top.get_children()]
-    read = {symbol.get_name() for scope in scopes for symbol in scope.get_symbols() if symbol.is_referenced() and (
-        scope.get_type() != "function" or scope.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr"))}
-    if read := read & set(map(str.upper, differing)):  # by now, with the value that the script has
-        parser.error(f"{min(read)} is used in another constant, a class or a function's head: use it in a body alone")
+    tree = ast.parse(source)
+    for function in (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda))):
+        function.body = []  # which is read when it is called
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    now = min((name.lineno for name in names if name.id == "globals"), default=math.inf)  # the line that calls `start`
+    if early := {name.id for name in names if name.lineno < now} & set(map(str.upper, differing)):
+        parser.error(f"{min(early)} is used in another constant, a class or a function's head: use it in a body alone")
     return options, settings, differing
 
 

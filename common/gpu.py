@@ -42,7 +42,8 @@ class OnDevice(keras.utils.PyDataset):
         import jax
 
         if self.examples is None or index == 0:  # at the start of each epoch: either may be new
-            inputs = self.examples[0] if self.shown is self.batches.shown else jax.device_put(self.batches.shown)
+            kept = self.shown is self.batches.shown and np.array_equal(self.shown[::97], self.examples[0][::97])
+            inputs = self.examples[0] if kept else jax.device_put(self.batches.shown)
             self.shown, self.examples = self.batches.shown, (inputs, jax.device_put(self.batches.labels))
         return (self._rows()[index],)
 

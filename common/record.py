@@ -94,7 +94,8 @@ def accuracies(run):
 def probe(model):
     """Inputs and the model's outputs for them, by which one can tell that a loaded model is the same."""
     random, shape = np.random.RandomState(0), (4, *(size or 75 for size in model.input_shape[1:]))  # None: any size
-    inputs = random.uniform(0, 4, shape).astype(model.inputs[0].dtype)  # of text the first words
+    words = "int" in model.inputs[0].dtype
+    inputs = random.randint(0, 20, shape).astype(np.int32) if words else random.standard_normal(shape).astype("f4")
     return {"inputs": inputs, "outputs": model.predict(inputs, verbose=0)}
 
 
@@ -103,7 +104,6 @@ def provenance(script):
     def digest(*paths):
         content = b"".join(path.read_bytes() for path in paths).replace(b"\r\n", b"\n")  # as git gives it on Windows
         return hashlib.blake2b(content, digest_size=16).hexdigest()
-
     commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=script.parent, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL, text=True).stdout.strip() if shutil.which("git") else ""
     return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}

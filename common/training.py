@@ -109,11 +109,11 @@ def read_checkpoint(run, model, callbacks, epochs):
         raise SystemExit(f"{run.checkpoint} is of {run.kept} epochs. Give no fewer. {WAY_OUT}.")
     say(f"Resuming: {run.kept} of {epochs} epochs are done"
         + ", by the script before it was changed" * (then.get("script", run.facts["script"]) != run.facts["script"]))
-
     def restore(logs):
         for k, (callback, state) in enumerate(zip(callbacks, states, strict=False)):
-            vars(callback).update({name: value for name, value in state.items() if not {
-                "callbacks", f"callback {k} monitor", f"callback {k} {name}"} & set(changed)})  # that is now another
+            if then["callbacks"][k] == run.facts["callbacks"][k] and f"callback {k} monitor" not in changed:
+                vars(callback).update({name: value for name, value in state.items()
+                                       if f"callback {k} {name}" not in changed})  # a changed one is as the script says
     return bool(over), restore
 
 
@@ -121,7 +121,6 @@ def training_facts(run, model, callbacks):
     """What a training is made with, by name, as JSON has it; says so where the model cannot be saved whole."""
     def name(thing):
         return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
-
     loss, optimizer, rate = model.loss, model.optimizer, model.optimizer._learning_rate
     config = _state(optimizer) | {"learning_rate": [name(rate), _state(rate)]}
     with contextlib.suppress(Exception):  # of nearly any kind: a schedule of the user's own need not tell its settings

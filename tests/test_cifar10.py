@@ -132,7 +132,7 @@ def test_the_fast_feed_of_what_is_evaluated_is_its_batches_to_the_bit(tiny_cifar
 
 def test_crops_of_what_is_not_there_any_more_are_refused(tiny_cifar10):
     train, _ = cifar10.load(asked(data=tiny_cifar10), 8, random_crop=True)
-    train.inputs = train.inputs / 2
+    train.inputs /= 2
     with pytest.raises(SystemExit, match="Change these by a layer"):
         train.set_epoch(0)
     with pytest.raises(SystemExit, match="give no random_crop"):

@@ -199,12 +199,13 @@ def test_a_change_that_no_setting_tells_is_said(forks, interrupted, tmp_path):
     assert "2 of 4 epochs are done, by the script before it was changed" in process.stdout, process.stderr
 
 
-USED = ["HALF = UNITS // 2", "SIZES = [\n    UNITS,\n    10]", "A, B = UNITS, 2", "TABLE: dict = {2: UNITS}",
+USED = ["HALF = UNITS // 2", "SIZES = [[UNITS for _ in '12'] for _ in '12']", "HALF = sum(UNITS for _ in '12')",
+        "SIZES = [\n    UNITS,\n    10]", "A, B = UNITS, 2", "TABLE: dict = {2: UNITS}",
         "SIZES = [UNITS // k for k in (1, 2)]", "if UNITS > 64:\n    pass", "make = lambda units=UNITS: units",
         "class Block:\n    units = UNITS", "class Block:\n    def __init__(self, units=UNITS):\n        pass",
         "def make(x,\n         units=UNITS):\n    pass", "@print(UNITS)\ndef make():\n    pass"]
 NOT_YET = ["def make():\n    return [UNITS // k for k in (1, 2)]", "make = lambda: UNITS",
-           "class Block:\n    def __init__(self):\n        self.units = UNITS"]
+           "class Block:\n    def __init__(self):\n        self.units = UNITS", "def make():\n    print(globals())"]
 
 
 @pytest.mark.parametrize("text", USED + NOT_YET)

@@ -629,7 +629,7 @@ def test_a_model_of_inputs_of_any_size_has_its_probe():
 
 
 def test_a_model_of_few_words_has_its_probe():
-    words = keras.Sequential([keras.Input((5,), dtype="int32"), keras.layers.Embedding(9, 2)])
+    words = keras.Sequential([keras.Input((5,), dtype="int32"), keras.layers.Embedding(20, 2)])
     assert np.isfinite(record.probe(words)["outputs"]).all() and record.probe(words)["inputs"].dtype == np.int32
 
 
@@ -687,16 +687,18 @@ def test_labels_that_change_are_those_that_are_fed():
         np.testing.assert_array_equal(1 - one, other)
 
 
-@pytest.mark.parametrize("change", [lambda points, old: setattr(points, "inputs", 2 * old),
-                                    lambda points, old: np.multiply(points.inputs, 2, out=points.inputs)])
+@pytest.mark.parametrize("change", [
+    lambda points: setattr(points, "inputs", points.inputs + (np.arange(160) == 5)[:, None]),  # another array
+    lambda points: np.multiply(points.inputs, 2, out=points.inputs)])
 def test_inputs_that_change_are_those_that_are_fed(change):
     points = Points()
-    fed = speed.feed(points)
-    before = [np.array(inputs) for inputs, _ in fed]
-    change(points, points.inputs)
+    fed, before = speed.feed(points), points.inputs.copy()
+    assert len(list(fed)) == 5
+    change(points)
     points.set_epoch(0)
-    for one, (other, _) in zip(before, fed, strict=True):
-        np.testing.assert_array_equal(2 * one, other)
+    inputs = np.concatenate([inputs for inputs, _ in fed])
+    np.testing.assert_array_equal(inputs, points.inputs[points.order])
+    assert not np.array_equal(before, points.inputs)
 
 
 def test_what_each_epoch_shows_is_what_is_fed():

@@ -309,11 +309,3 @@ def test_importing_leaves_the_users_settings_alone_and_starting_a_run_ignores_th
     users, still, ours = json.loads(process.stdout)
     assert users == still == [True, True, "channels_first", "float16", 0.1, "float16"]
     assert ours == [False, True, "channels_last", "float32", 1e-7, "float32"]
-
-
-def test_a_precision_that_a_script_sets_before_it_starts_stays(tmp_path):
-    script = copy(tmp_path, ("import keras\n", "import keras\nkeras.config.set_dtype_policy('mixed_bfloat16')\n"))
-    process = run(script, *QUICK)
-    assert process.returncode == 0, process.stderr
-    told = record.read(tmp_path / "my_mlp--synthetic--limit-100--epochs-1.h5")
-    assert told["settings"]["precision"] == "mixed_bfloat16"
