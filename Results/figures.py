@@ -49,7 +49,7 @@ def _missing(names):
 
 def table_1(path):
     """Draws the rows of Table 1, ours (the mean of the seeds) and the paper's accuracies as dots."""
-    rows = [row for row in catalog.CIFAR10 if catalog.file_of(row)]
+    rows = [row for row in catalog.CIFAR10 if catalog.file_of(row) and not row.options]
     figure, axes = plot.subplots(figsize=(9, 7))
     places = range(len(rows), 0, -1)
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
@@ -144,8 +144,8 @@ def figure_1c(path):
 def figure_2b(path):
     """Draws Figure 2 (b): accuracy with and without batch norm, and what stopping at the best would bring."""
     figure, axes = plot.subplots(figsize=(7, 4.2))
-    for color, label, ending in ("C0", "with batch norm", ""), ("C1", "without batch norm", "_no_bn"):
-        row = catalog.row("Mini Inception", ending)
+    rows = catalog.FASTER, catalog.row("Mini Inception", "_no_bn")  # of one schedule
+    for color, label, row in zip(("C0", "C1"), ("with batch norm", "without batch norm"), rows, strict=True):
         if not catalog.file_of(row):
             continue
         run = catalog.run_of(row)
@@ -221,6 +221,11 @@ def learned_first(path):
 KINDS = ("true labels", "C0"), ("random labels", "C3")
 
 
+def alike(pair):
+    """What a network with true labels and one with random ones have in common, in words."""
+    return pair[1].label.replace(", random labels", "")
+
+
 def measures_of_pairs(path):
     """Draws each measure of each network with true and with random labels, and the same regularizers, as a dumbbell."""
     found = measures.read("measures")
@@ -237,7 +242,7 @@ def measures_of_pairs(path):
             axes.scatter(values[:, kind], range(len(pairs)), color=color)
         wide = values.max() > 20 * values.min() > 0
         axes.set(xscale="log" if wide else "linear", ylim=(len(pairs) - 0.5, -0.5), yticks=range(len(pairs)),
-                 yticklabels=[true.label for true, _ in pairs])
+                 yticklabels=list(map(alike, pairs)))
         axes.set_title(f"{label}\n{'larger' if sign > 0 else 'smaller'} with random labels in "
                        f"{measures.as_claimed(found, name, pairs)} of {len(pairs)}", fontsize=11)
         axes.grid(alpha=0.3)
@@ -252,7 +257,7 @@ def normalized_margins(path):
     found, bins = measures.read("measures"), measures.read("margins")
     panels = {}
     for pair in measures.pairs([row for row in measures.rows() if row.name in found]):
-        panels.setdefault(pair[0].label.removesuffix(", weight decay"), []).append(pair)
+        panels.setdefault(alike(pair).removesuffix(", weight decay"), []).append(pair)
     if not panels:
         return
     figure, ((*above,), (*below,)) = plot.subplots(2, 3, figsize=(12.5, 6.4))

@@ -5,9 +5,9 @@
 After Zhang et al. (2017) many measures were proposed that should tell a network that generalizes from one that has
 memorized.  Bartlett, Foster and Telgarsky (2017): the margins of the training images over the product of the spectral
 norms; they showed it on one network, with true and with random labels.  Neyshabur et al. (2017, "Exploring
-generalization"): norms, path norms, distance from the start and sharpness, each over the margin.  Jiang et al. (2020,
-"Fantastic generalization measures"): over thousands of networks with true labels, norms correlate with the gap between
-training and test accuracy badly or the wrong way, sharpness best.
+generalization"): norms and path norms over the margin, and sharpness.  Nagarajan and Kolter (2017): the distance from
+the start.  Jiang et al. (2020, "Fantastic generalization measures"): over thousands of networks with true labels, norms
+correlate with the gap between training and test accuracy badly or the wrong way, sharpness best.
 
 What came out here (figures: README.md): with random labels, and the same regularizers, path norm, product of Frobenius
 norms and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
@@ -20,7 +20,8 @@ labels alone, most are smaller.
 Batch norm is folded into the convolution before it.  A layer is the linear map that it is, from its input at its actual
 size, with its padding and strides.  Products are over all layers with weights, those of parallel branches too; pooling
 and local response normalization count as 1.  The path norm is the root of the outputs' sum for an image of ones, with
-all weights squared, no offsets and no normalization, and pooling as it is; offsets are left out of all norms.
+all weights squared, no offsets and no normalization, and pooling as it is; offsets are left out of all norms but
+the distance from the start.
 """
 
 import csv
@@ -72,7 +73,7 @@ def pairs(rows, against=""):
 
     The regularizers are the same; but with `against`, one of them, that was used with the random labels alone.
     """
-    there = {(row.network, row.variant): row for row in rows}
+    there = {(row.network, "" if row == catalog.FASTER else row.variant): row for row in rows}
     for row in rows:
         parts = row.variant.split(", ")
         true = row.network, ", ".join(part for part in parts if part not in ("random labels", against))

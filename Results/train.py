@@ -25,16 +25,17 @@ import catalog
 
 
 def command(row):
-    """The command that trains a row, as a list; a run that differs from its script's keeps no weights."""
+    """The command that trains a row, as a list; a run that differs from its script's keeps no weights, but for one."""
     options = [word for name, value in row.options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, str(catalog.script_of(row)), *options, *["--no-weights"] * bool(options)]
+    no_weights = ["--no-weights"] * (".h5" not in catalog.endings(row))
+    return [sys.executable, str(catalog.script_of(row)), *options, *no_weights]
 
 
 def chosen(patterns, seeds=1):
     """The rows that a pattern names, each with so many seeds, what takes longest first; all if there is no pattern."""
     return [catalog.with_seed(row, seed) for row in catalog.trained() if not patterns or any(
-        row in catalog.CIFAR10 if pattern == "table-1" else fnmatch(row.name, pattern) for pattern in patterns)
-        for seed in range(seeds)]
+        row in catalog.CIFAR10 and not row.options if pattern == "table-1" else fnmatch(row.name, pattern)
+        for pattern in patterns) for seed in range(seeds)]
 
 
 def shares(count):
