@@ -111,7 +111,7 @@ CIFAR10 = [*_rows("Mini Inception", "_wd_rand_crop", "_rand_crop", "_wd", ""), F
 
 # Without batch norm, true labels with the schedule and the initial weights of the random ones
 NO_BN_TRUE = row("Mini Inception", "_no_bn_rand_labels", variant="without batch norm, label noise 0", picture="",
-                 options={"epochs": 30, "label-noise": 0.0})
+                 options={"epochs": 23, "label-noise": 0.0})
 
 # Of Figure 1 (a), what is not in Table 1
 RANDOMNESS = _rows("Mini Inception", "_shuffled_pixels", "_random_pixels", "_gaussian")
