@@ -241,6 +241,11 @@ MINUTES = {"Mini Inception": 75, "Mini Alexnet": 25, "LSTM": 16, "MLP 1x512": 4,
            "Mini Inception/cifar10_tf_inception_no_bn_rand_labels.py": 130}
 
 
+def alike(pair):
+    """What two rows of a network, with true labels and with random ones, have in common, in words."""
+    return pair[1].label.replace(", random labels", "")
+
+
 def with_noise(network, noise):
     """The row of a network's run at a label noise from 0 to 1, all of one schedule."""
     true, random = PAIRS[network]

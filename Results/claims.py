@@ -79,7 +79,7 @@ def same_settings(rows):
         epochs = min(len(one["history"]["loss"]), len(two["history"]["loss"]))
         equal = np.allclose(*(run["history"]["learning_rate"][:epochs] for run in (one, two)), rtol=1e-4) and (
             one["settings"]["batch_size"] == two["settings"]["batch_size"])
-        (same if equal and fitted(pair)[0] else other).append(pair[1].label.removesuffix(", random labels"))
+        (same if equal and fitted(pair)[0] else other).append(catalog.alike(pair))
     return None if same and other else not other, (
         f"both are fitted with one schedule: {'; '.join(same)}" * bool(same) + ". " * bool(same and other)
         + f"With two schedules, or not fitted: {'; '.join(other)}" * bool(other))

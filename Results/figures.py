@@ -221,11 +221,6 @@ def learned_first(path):
 KINDS = ("true labels", "C0"), ("random labels", "C3")
 
 
-def alike(pair):
-    """What a network with true labels and one with random ones have in common, in words."""
-    return pair[1].label.replace(", random labels", "")
-
-
 def measures_of_pairs(path):
     """Draws each measure of each network with true and with random labels, and the same regularizers, as a dumbbell."""
     found = measures.read("measures")
@@ -242,7 +237,7 @@ def measures_of_pairs(path):
             axes.scatter(values[:, kind], range(len(pairs)), color=color)
         wide = values.max() > 20 * values.min() > 0
         axes.set(xscale="log" if wide else "linear", ylim=(len(pairs) - 0.5, -0.5), yticks=range(len(pairs)),
-                 yticklabels=list(map(alike, pairs)))
+                 yticklabels=list(map(catalog.alike, pairs)))
         axes.set_title(f"{label}\n{'larger' if sign > 0 else 'smaller'} with random labels in "
                        f"{measures.as_claimed(found, name, pairs)} of {len(pairs)}", fontsize=11)
         axes.grid(alpha=0.3)
@@ -257,7 +252,7 @@ def normalized_margins(path):
     found, bins = measures.read("measures"), measures.read("margins")
     panels = {}
     for pair in measures.pairs([row for row in measures.rows() if row.name in found]):
-        panels.setdefault(alike(pair).removesuffix(", weight decay"), []).append(pair)
+        panels.setdefault(catalog.alike(pair).removesuffix(", weight decay"), []).append(pair)
     if not panels:
         return
     figure, ((*above,), (*below,)) = plot.subplots(2, 3, figsize=(12.5, 6.4))
