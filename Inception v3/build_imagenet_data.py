@@ -75,9 +75,10 @@ def find_images(folder, split, val_labels=None):
     flat = [path for path in found if len(path.parts) == 1 or (
         len(path.parts) == 2 and path.parts[0] == "images" and not (train / "images").exists())]
     if not flat:
-        if split == "val" and val_labels is not None and found:
+        if split == "val" and val_labels is not None:
             raise SystemExit(f"The images of {folder} are in folders of their classes already, so --val-labels is not "
-                             "needed. Leave it out.")
+                             "needed. Leave it out." if found else f"There are no images in {folder}, so --val-labels "
+                             "has nothing to name. Put them there, or leave it out.")
         return [(str(path), path.parts[0]) for path in found]
     if val_labels is None and (folder / TINY_IMAGENET_LIST).exists():
         val_labels = folder / TINY_IMAGENET_LIST
@@ -277,7 +278,7 @@ def build(folder, shards, val_labels, workers):
              for split, images in splits.items()}
     if not count["train"]:
         raise SystemExit(f"No image in {folder / 'train'} can be read; {unreadable} says why.")
-    _write(index, {"source": source, "name": folder.resolve().name, "classes": classes, "pictures": count})
+    _write(index, {"source": source, "name": folder.resolve().name or "images", "classes": classes, "pictures": count})
     say(f"{count['train']:,} images for training and {count['val']:,} for testing, of {len(classes):,} classes, "
         f"are in {shards}")
     if left_out:

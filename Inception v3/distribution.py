@@ -10,7 +10,7 @@ Source: https://keras.io/api/distribution/, https://docs.jax.dev/en/latest/multi
 import os
 import sys
 
-import common  # noqa: F401  sets the environment that Keras and its backend read when they are imported
+from common import say  # which also sets the environment that Keras and its backend read when they are imported
 
 import keras
 
@@ -56,11 +56,11 @@ def devices():
     return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
-def end_at_once(kind, error, traceback):
-    """Ends this process with a message, without waiting for processes that may be gone."""
-    if process()[1] == 1:
-        return sys.__excepthook__(kind, error, traceback)
-    sys.stdout.flush()
-    print(f"\nThe processes of this training have lost each other ({kind.__name__}: {error}). Start all of them again; "
-          "they resume from the last whole epoch.", file=sys.stderr, flush=True)
-    os._exit(1)
+def end_at_once(otherwise, kind, error, traceback):
+    """Shows an error as the hook `otherwise` does; one of several processes then ends without waiting for the others,
+    which may be gone."""
+    otherwise(kind, error, traceback)
+    if process()[1] > 1:
+        say(f"\nThis process of the training has ended ({kind.__name__}: {error}), and the others will. Start all of "
+            "them again; they resume from the last whole epoch.", file=sys.stderr)
+        os._exit(1)

@@ -8,11 +8,16 @@ import sys
 import distribution
 from common import cifar10, data, experiment, say, speed
 
+import keras
+
 try:
     import tensorflow as tf
 except ImportError:
     raise SystemExit("ImageNet's images are read by TensorFlow, whatever Keras computes with. Run 'pip install "
                      "tensorflow'.") from None
+
+if keras.backend.backend() == "jax":
+    tf.config.set_visible_devices([], "GPU")  # else TensorFlow takes the memory that JAX trains in
 
 INDEX = "imagenet.json"
 SMALLEST = 75  # height and width of the smallest images that Inception v3 takes, in pixels
@@ -35,7 +40,8 @@ def start(script):
     run = experiment.start(script, dataset="imagenet", part=_part)
     run.writes = distribution.process()[0] == 0
     if distribution.devices() > 1:
-        sys.excepthook = distribution.end_at_once  # JAX raises many kinds of exceptions when a connection breaks
+        # JAX raises many kinds of exceptions when a connection breaks.
+        sys.excepthook = functools.partial(distribution.end_at_once, sys.excepthook)
     return run
 
 
@@ -262,6 +268,13 @@ class Images:
         """Sets the epoch that the next pass over the batches belongs to (0 is the first)."""
         self.epoch = epoch
 
+    def _not_here(self, *_):
+        raise SystemExit("Images that are read from shards have no inputs, labels, rows or batches by number. Change "
+                         "imagenet.py's _image or random_label instead, and give the model an Input.")
+
+    inputs = labels = rows = mislabeled = property(_not_here, _not_here)  # as other data sets' Batches have them
+    __getitem__ = _not_here
+
     def digest(self):
         """A short text that tells these images from others."""
         return f"{self.count} of {self.contents}, label noise {self.label_noise}, seed {self.seed}"
@@ -314,8 +327,8 @@ class Images:
         if self.random_crop:
             seeds = tf.unstack(tf.random.split(seed, 6))
             begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
-                shape, tf.zeros((1, 0, 4)), seeds[0], aspect_ratio_range=ASPECT, area_range=AREA, max_attempts=10,
-                use_image_if_no_bounding_boxes=True)
+                shape, tf.zeros((1, 0, 4)), seeds[0], min_object_covered=0, aspect_ratio_range=ASPECT,
+                area_range=AREA, max_attempts=10, use_image_if_no_bounding_boxes=True)
             window = tf.concat([begin[:2], extent[:2]], 0)
         else:
             extent = tf.maximum(1, tf.cast(tf.cast(shape[:2], tf.float32) * CENTER, tf.int32))

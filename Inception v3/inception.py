@@ -11,15 +11,16 @@ def rebuilt(model, kernel_regularizer=None):
     """Copies a model of keras.applications with the fused batch normalization, and a penalty on every kernel.
 
     Args:
-        model: Keras model. Initial weights are drawn again; trained ones, as with weights="imagenet", are kept.
+        model: Keras model with batch normalization. Initial weights are drawn again; trained ones, as with
+            weights="imagenet", are kept: their moving means are not 0.
         kernel_regularizer: Keras regularizer, or None.
     """
     def rebuild(layer):
         config = layer.get_config()
         if isinstance(layer, layers.BatchNormalization):
             return BatchNormalization.from_config(config)
-        if "kernel_regularizer" in config:
-            config["kernel_regularizer"] = kernel_regularizer
+        for name in {"kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer"} & config.keys():
+            config[name] = kernel_regularizer
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=rebuild)

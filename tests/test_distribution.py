@@ -124,7 +124,7 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     assert process.returncode == 0, process.stderr
 
     process = jax_forks.run(script, *OPTIONS, "--out", together, before=SECOND_KILLED)
-    assert "ended with [1, -9]" in process.stdout and "have lost each other" in process.stderr, process.stderr
+    assert "ended with [1, -9]" in process.stdout and "Start all of them again" in process.stderr, process.stderr
     assert "resume from the last whole epoch" in process.stderr
     checkpoint, = together.glob(".my_imagenet*.checkpoint.npz")
     kept = json.loads(str(np.load(checkpoint)["history"]))["seconds"]

@@ -19,7 +19,7 @@ from PIL import Image
 tensorflow = pytest.importorskip("tensorflow")
 import imagenet  # noqa: E402
 import inception  # noqa: E402
-from common import record, speed  # noqa: E402
+from common import label_noise, record, speed  # noqa: E402
 
 import keras  # noqa: E402
 
@@ -279,6 +279,34 @@ def test_a_list_that_is_not_needed(tree, tmp_path):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
+def test_a_list_for_images_that_are_not_there(tree, tmp_path):
+    (tree / "val").rename(tree / "validation")
+    with pytest.raises(SystemExit, match="no images in .*val, so --val-labels has nothing to name"):
+        build.find_images(tree, "val", tmp_path / "list.txt")
+
+
+def test_random_crops_are_of_the_area_that_is_said(monkeypatch):
+    monkeypatch.setattr(imagenet, "AREA", (0.02, 0.05))
+    seen, resize = [], imagenet.tf.image.resize
+    monkeypatch.setattr(imagenet.tf.image, "resize", lambda image, size: (
+        seen.append(image.shape[0] * image.shape[1] / 200**2), resize(image, size))[1])
+    images = imagenet.Images(imagenet.Generated(np.zeros((1, 200, 200, 3), np.uint8), np.zeros(1, int)), 1, 2, 75, 1,
+                             random_crop=True)
+    content = imagenet.tf.io.encode_jpeg(np.zeros((200, 200, 3), np.uint8))
+    for number in range(20):
+        images._image(content, imagenet.tf.constant(0, imagenet.tf.int64), "x", [0, number])
+    assert 0.015 < min(seen) <= max(seen) < 0.055
+
+
+@pytest.mark.parametrize("tweak", [
+    lambda images: setattr(images, "rows", np.arange(3)), lambda images: setattr(images, "labels", np.zeros(3)),
+    lambda images: images.inputs, lambda images: images[0], label_noise.metrics])
+def test_what_other_batches_have_is_refused_and_not_ignored(tweak):
+    images = imagenet.Images(imagenet.Generated(np.zeros((3, 80, 80, 3), np.uint8), np.arange(3)), 3, 3, 75, 8)
+    with pytest.raises(SystemExit, match="Images that are read from shards have no inputs, labels, rows"):
+        tweak(images)
+
+
 def test_a_name_that_is_not_utf_8(tree):
     try:
         (tree / "train" / "n01" / os.fsdecode(b"caf\xe9.JPEG")).write_bytes(image(0))
@@ -504,6 +532,11 @@ def test_the_weights_of_a_trained_model_are_kept_and_initial_ones_drawn_again(tr
         model.layers[1].moving_mean.assign([0.0, 0.0, 0.0, 1.0])
     kernels = [network.layers[0].get_weights()[0] for network in (model, inception.rebuilt(model))]
     assert np.array_equal(*kernels) is trained
+
+
+def test_the_penalty_is_on_every_kernel():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.SeparableConv2D(4, 3), keras.layers.Conv2D(4, 3)])
+    assert len(inception.rebuilt(model, keras.regularizers.L2(0.1)).losses) == 3
 
 
 def test_no_data(tmp_path, monkeypatch):
