@@ -1,6 +1,5 @@
 """Cholesky's decomposition of a matrix that fills most of the memory, for the scripts here that solve in one step."""
 
-import math
 import re
 import time
 from pathlib import Path
@@ -15,9 +14,8 @@ ROWS = 2000  # of a block
 def need_memory(needed, what, fewer="images, with --limit"):
     """Stops where so many bytes are not free, before the work begins; does nothing where that cannot be told."""
     memory = Path("/proc/meminfo")
-    free = (int(re.search(r"MemAvailable: *(\d+)", memory.read_text(encoding="utf-8"))[1]) * 1024
-            if memory.exists() else math.inf)
-    if needed > free:
+    found = re.search(r"MemAvailable: *(\d+)", memory.read_text(encoding="utf-8")) if memory.exists() else None
+    if found and needed > (free := int(found[1]) * 1024):
         raise SystemExit(f"{what} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Take "
                          f"fewer {fewer}.")
 
@@ -33,10 +31,13 @@ def solve(k, y, rows=ROWS):
         alpha, of the shape of y and the type of K.
 
     Raises:
-        SystemExit: where K is not positive definite in its precision, as when two examples are all but equal.
+        SystemExit: where K is not positive definite in its precision, as when two examples are all but equal, or has
+            entries that are not finite.
     """
     blocks, inverses, began = _blocks(len(k), rows), [], time.perf_counter()
     for number, block in enumerate(blocks, 1):
+        if not (np.isfinite(k[block, block]).all() and np.isfinite(y).all()):
+            raise SystemExit(f"The system to solve has entries that are not finite in {k.dtype}. Give other settings.")
         try:
             inverses.append(np.linalg.inv(np.linalg.cholesky(k[block, block])))
         except np.linalg.LinAlgError:

@@ -64,8 +64,8 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH)
-    if not 10 <= IMAGES <= len(train.labels) or DRAWS < 1:
-        raise SystemExit(f"Give 10 to {len(train.labels):,} --images, no more are there, and 1 or more --draws.")
+    if not 10 <= IMAGES <= len(train.labels) or DRAWS < 1 or min(WIDTHS) <= 0 or not 0 <= min(NOISE) <= max(NOISE) <= 1:
+        raise SystemExit(f"Give 10 to {len(train.labels):,} --images, 1 or more --draws, WIDTHS above 0, NOISE 0 to 1.")
     counts = sorted({max(1, round(IMAGES * width)) for width in WIDTHS})
     x, images, most = train.inputs[:IMAGES].reshape(IMAGES, -1), train.images[:IMAGES], counts[-1]
     memory = 8 * most * (IMAGES + x.shape[1] + data.EVALUATION_BATCH) + 40 * IMAGES**2 + 1e9
@@ -83,7 +83,7 @@ if __name__ == "__main__":
         for part, labels in map(test.__getitem__, range(len(test))):
             hidden = features(part.reshape(len(part), -1), projections)
             errors["test"][-1] += np.array([wrong(hidden, w, labels[:, None]) for w in weights]) / len(test.labels)
-        say(f"Draw {number} of {DRAWS}, test error without label noise: " + ", ".join(
+        say(f"Draw {number} of {DRAWS}, test error with label noise {NOISE[0]:g}: " + ", ".join(
             f"{error:.0%} with {count:,}" for count, error in zip(counts, errors["test"][-1][:, 0], strict=True)))
     results = {f"{split}_accuracy": 1 - np.mean(errors[split], axis=0)[-1, 0] for split in errors}
     results["error"] = errors | {"features": np.array(counts), "noise": np.array(NOISE)}

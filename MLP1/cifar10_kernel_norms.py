@@ -44,7 +44,7 @@ def solved(k, test_k, fitted, test_labels):
 
 def draw(run, path):
     """Draws test error over norm, a line for each kind of labels, a point for each number of images."""
-    figure, panels = plot.subplots(1, 2, figsize=(11, 5.4))
+    figure, (panels,) = plot.subplots(1, len(PIXELS), figsize=(11, 5.4), squeeze=False)
     for axes, pixels in zip(panels, PIXELS, strict=True):
         for kind, (name, style) in KINDS.items():
             norms, _, errors = run[pixels][kind]
@@ -63,8 +63,8 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH)
     n, began = IMAGES + EXTRA, time.perf_counter()
-    if min(IMAGES, BLOCK) < 1 or EXTRA < 0 or n > len(train.labels):
-        raise SystemExit(f"Give 1 or more --images and --block; with --extra at most {len(train.labels):,} images.")
+    if min(IMAGES - 1, BLOCK) < 1 or EXTRA < 0 or n > len(train.labels) or min(BANDWIDTH, NARROW) <= 0:
+        raise SystemExit(f"Give 2 to {len(train.labels):,} --images, --extra ones included, and others above 0.")
     counts, true, images = IMAGES + EXTRA * np.array([0, 1, 2, 4]) // 4, train.labels[:n], train.images[:n]
     memory = 4 * n * (max(2 * n, n + 2 * IMAGES**2 // n) + 2 * len(test.labels) + 3 * BLOCK) + 16 * 2352 * (
         n + len(test.labels))
@@ -84,7 +84,7 @@ if __name__ == "__main__":
         test_k = np.concatenate([kernel(new[i:i + BLOCK], x, s) for i in range(0, len(new), BLOCK)])
         found = np.stack([solved(k[:m, :m], test_k[:, :m], fitted[:m], test.labels) for m in counts], axis=2)
         narrow = solved(k[:IMAGES, :IMAGES]**NARROW**2, test_k[:, :IMAGES]**NARROW**2, fitted[:IMAGES, :1], test.labels)
-        results[pixels] = {"images": counts, "narrow": narrow} | dict(zip(KINDS, found.swapaxes(0, 1), strict=False))
+        results[pixels] = dict(images=counts, narrow=narrow, true=found[:, 0], wrong=found[:, 1], random=found[:, 2])
         say(f"{pixels} pixels, (norm, training error, test error): {results[pixels]}")
-    _, results["train_accuracy"], results["test_accuracy"] = 1 - results["standardized"]["true"][:, -1]
+    _, results["train_accuracy"], results["test_accuracy"] = 1 - results[pixels]["true"][:, -1]
     run.write(results | {"seconds": time.perf_counter() - began}, draw)

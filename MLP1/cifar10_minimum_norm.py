@@ -73,7 +73,7 @@ if __name__ == "__main__":
     x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
     unseen = np.linalg.norm(start - minimum_norm(x, x @ start))  # of the part of start orthogonal to all images
-    say(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 2e-5:.0f} seconds")
+    say(f"{EPOCHS * IMAGES:,} steps of SGD, about {EPOCHS * IMAGES * 1e-4:.0f} seconds")
     w, curves = np.stack([0 * start, start]), []
     for epoch in range(EPOCHS + 1):
         if epoch:

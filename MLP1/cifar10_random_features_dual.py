@@ -63,9 +63,9 @@ if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = (batches.for_evaluation() for batches in cifar10.load(run, data.EVALUATION_BATCH))
     count, total = len(train.labels), len(train.labels) + len(test.labels)
-    need_memory(4 * total * count + 2e9, "The products of all images")
-    if min(FILTERS, GROUP, KEPT) < 1:
-        raise SystemExit("Give 1 or more of --filters, --group and --kept.")
+    if min(FILTERS, GROUP, KEPT, BLOCK) < 1 or min(SMALLEST, L2) <= 0:
+        raise SystemExit("Give 1 or more of --filters, --group, --kept and --block, --smallest and --l2 above 0.")
+    need_memory(4 * total * count + 64 * total * GROUP + 1e9, "The products of all images")
     filters = random_filters(train.inputs[:20000], np.random.RandomState(run.seed), FILTERS)
     before = kept.read(run) or {"products": np.zeros((total, count), "float32"), "filters": 0, "seconds": 0}
     products, began = before.pop("products"), time.perf_counter() - before["seconds"]

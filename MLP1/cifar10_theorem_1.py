@@ -35,8 +35,8 @@ def fit(z, y):
 def build_model(a, b, w):
     """Maps images, (batch, 28, 28, 3), to c, (batch, 1), which rounded is the label; 2n + d weights a, b, w.
 
-    All hidden units share a, so a is a layer before theirs, which then only has n ones.  The terms of c are as large as
-    its steepest slope, 1e9, so that float32 would lose the labels; this model computes in float64.
+    All hidden units share a, so a is a layer before theirs, which then only has n ones.  With slopes up to 3e9 terms of
+    c come to some 1e12, so that float32 would lose the labels; this model computes in float64.
     """
     model = keras.Sequential([keras.Input((28, 28, 3)), keras.layers.Flatten(dtype="float64"),
                               keras.layers.Dense(1, use_bias=False, dtype="float64"),
@@ -66,8 +66,8 @@ if __name__ == "__main__":
     if keras.backend.backend() == "jax":  # which has no float64 unless asked
         __import__("jax").config.update("jax_enable_x64", True)
     train, test = cifar10.load(run, data.EVALUATION_BATCH, label_noise=LABEL_NOISE)
-    if ZOOM < 1 or not 0 <= KINK < 0.5:
-        raise SystemExit("Give 1 or more --zoom, and a --kink from 0 to below 0.5.")
+    if not 1 <= ZOOM <= 1000 or not 0 <= KINK < 0.5:
+        raise SystemExit("Give a --zoom from 1 to 1000, and a --kink from 0 to below 0.5.")
     began, a = time.perf_counter(), np.random.RandomState(run.seed).standard_normal(28 * 28 * 3)
     (x, labels), (test_x, test_labels) = (train.inputs, train.labels), (test.inputs, test.labels)
     z, test_z = (images.reshape(len(images), -1).astype("float64") @ a for images in (x, test_x))

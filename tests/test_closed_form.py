@@ -1,20 +1,22 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
+import importlib.util
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import cholesky
-from common import record
+from common import cifar10, record
 from importing import imported
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence
+from conftest import ROOT, one_sentence, run
 
-THEOREM, KERNEL, FEATURES, DUAL, DESCENT = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
-    "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent"))
+THEOREM, KERNEL, FEATURES, DUAL, DESCENT, NORMS = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent", "kernel_norms"))
 
 
 @pytest.fixture
@@ -95,6 +97,65 @@ def test_too_little_memory_is_said_before_the_work():
         cholesky.need_memory(1e18, "The kernel")
     with pytest.raises(SystemExit, match="Take fewer filters, with --filters"):
         cholesky.need_memory(1e18, "The solve", "filters, with --filters")
+
+
+def test_what_does_not_fit_ends_before_the_work(tmp_path, forks):
+    little = "import cholesky, pathlib\ncholesky.Path = lambda path: pathlib.Path({!r})"
+    memory = tmp_path / "meminfo"
+    memory.write_text("MemTotal: 9 kB\nMemAvailable:     100 kB\n", encoding="utf-8")
+    for script, options in ((KERNEL, []), (FEATURES, ["--filters", "4"]), (DUAL, []), (DESCENT, ["--images", "20"]),
+                            (NORMS, ["--images", "20", "--extra", "20"])):
+        process = forks.run(script, "--dataset", "synthetic", "--limit", "100", *options, "--out", tmp_path,
+                            before=little.format(str(memory)))
+        assert "GB of memory, and 0.0 GB are free. Take fewer" in one_sentence(process), script
+        assert " of 100" not in process.stdout and "kernel of" not in process.stdout
+    memory.write_text("MemTotal: 9 kB\n", encoding="utf-8")  # of old kernels
+    process = forks.run(KERNEL, "--dataset", "synthetic", "--limit", "100", "--out", tmp_path,
+                        before=little.format(str(memory)))
+    assert process.returncode == 0, process.stderr
+
+
+def test_what_is_not_finite_is_not_solved():
+    for k, y in ((np.full((3, 3), np.nan), np.ones((3, 1))), (np.eye(3), np.full((3, 1), np.inf))):
+        with pytest.raises(SystemExit, match="entries that are not finite in float64"):
+            cholesky.solve(k, y)
+
+
+def test_the_penalty_is_ridge_regressions(tmp_path, forks):
+    process = forks.run(FEATURES, "--dataset", "synthetic", "--filters", "8", "--limit", "200", "--l2", "0.1", "--out",
+                        tmp_path)
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    script, ((images, labels), (new, true)) = imported(FEATURES), cifar10.synthetic()
+    x, new = (cifar10.standardize(cifar10.central(part)) for part in (images[:200], new))
+    filters = script.random_filters(x, np.random.RandomState(0), 8)
+    z, test_z = (script.features(part, filters) for part in (x, new))
+    penalty = 0.1 * np.mean(np.sum(z**2, axis=0))
+    w = np.linalg.solve(z.T @ z + penalty * np.eye(64), z.T @ np.eye(10)[labels[:200]])
+    assert record.read(path)["error"]["L2 penalty, test"][-1] == pytest.approx(
+        np.mean((test_z @ w).argmax(axis=1) != true), abs=2e-3)
+
+
+def test_filters_are_whitened_patches(random):
+    """The response of a filter to its own patch is the length of that patch once it is whitened."""
+    script = imported(FEATURES)
+    images = random.standard_normal((100, 7, 7, 3)).repeat(4, axis=1).repeat(4, axis=2)  # neighbors are the same
+    filters = script.random_filters(images, np.random.RandomState(0), 200).reshape(108, 200).T
+    draw = np.random.RandomState(0)
+    rows, tops, lefts = (draw.randint(0, high, 4000) for high in (100, 23, 23))
+    patches = np.stack([images[row, top:top + 6, left:left + 6].ravel()
+                        for row, top, left in zip(rows, tops, lefts, strict=True)])
+    patches -= patches.mean(axis=1, keepdims=True)
+    variances, directions = np.linalg.eigh(np.cov(patches.T))
+    whitened = patches[:200] @ (directions / np.sqrt(variances + script.WHITENING * variances[-1])) @ directions.T
+    np.testing.assert_allclose((filters * patches[:200]).sum(axis=1), np.linalg.norm(whitened, axis=1), rtol=1e-4)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
+def test_random_features_on_jax(tmp_path):
+    process = run(FEATURES, "--dataset", "synthetic", "--filters", "4", "--limit", "100", "--out", tmp_path,
+                  env=os.environ | {"KERAS_BACKEND": "jax"})
+    assert process.returncode == 0, process.stderr
 
 
 def test_random_features(tmp_path, forks):

@@ -75,18 +75,26 @@ def test_the_second_training_begins_with_a_new_optimizer(optimizer, eagerly):
 
 
 @pytest.mark.parametrize("script, options, says", [
-    (PRETRAINED, ["--seeds", 0], "Give 1 or more of --seeds"),
+    (PRETRAINED, ["--seeds", 0], "Give 1 or more --seeds"),
+    (PRETRAINED, ["--limit", 1], "2 images"),
+    (PRETRAINED, ["--learning-rate", 1e30, "--limit", 200], "Training diverged"),
+    (PRETRAINED.with_name("cifar10_memorized.py"), ["--share", 0.9999, "--limit", 200], "--share up to 1 - 1 / 200"),
     (PRETRAINED.with_name("cifar10_memorized.py"), ["--trainings", 3], "Give 4 or more --trainings"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", -5], "Give 1 to 421 --images"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--images", 0], "Give 1 to 421 --images"),
-    (PRETRAINED.with_name("cifar10_memorized.py"), ["--share", 1], "--share between 0 and 1"),
+    (PRETRAINED.with_name("cifar10_memorized.py"), ["--share", 1], "--share up to 1 - 1 / 2000"),
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--learning-rate", 0.001], "--learning-rate between 0 and 0"),
-    (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--zoom", 0], "Give 1 or more --zoom"),
+    (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--zoom", 0], "Give a --zoom from 1"),
     (PRETRAINED.with_name("cifar10_theorem_1.py"), ["--kink", 0.5], "a --kink from 0 to below 0.5"),
-    (PRETRAINED.with_name("cifar10_kernel_norms.py"), ["--images", 0], "Give 1 or more --images"),
+    (PRETRAINED.with_name("cifar10_kernel_norms.py"), ["--images", 0], "Give 2 to 2,000 --images"),
     (PRETRAINED.with_name("cifar10_gaussian_kernel.py"), ["--block", 0], "Give 1 or more --block"),
+    (PRETRAINED.with_name("cifar10_gaussian_kernel.py"), ["--limit", 1], "and 2 or more images"),
+    (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--start", "inf"], "entries that are not finite"),
     (PRETRAINED.with_name("cifar10_random_labels_bound.py"), ["--random", 0], "--delta and --random between 0 and 1"),
     (PRETRAINED.with_name("cifar10_random_features.py"), ["--filters", 0], "Give 1 to"),
+    (PRETRAINED.with_name("cifar10_random_features.py"), ["--whitening", 0], "--whitening > 0"),
+    (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--block", -5], "--kept and --block"),
+    (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--l2", -1], "--l2 above 0"),
     (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--group", 0], "Give 1 or more of --filters")],
     ids=lambda value: getattr(value, "stem", ""))
 def test_a_count_that_there_is_not(script, options, says, forks, tmp_path):
@@ -108,6 +116,7 @@ def test_the_bound_is_the_test_error_where_the_fit_of_random_labels_tells_all(pa
         assert math.isclose(script.bound(1 - share, 1 - 1 / classes), 1 - share, abs_tol=1e-9)
     assert script.bound(0, 0) >= 1, "once all is memorized it says nothing"
     assert math.isclose(script.margin(1e16, 1e16, 0.1), 0, abs_tol=1e-6)
+    assert math.isclose(script.margin(40_000, 10_000, 0.1), {10: 0.315641, 2: 0.075931}[classes], abs_tol=1e-6)
     assert (script.margin(40_000, 10_000, 0.01) > script.margin(40_000, 10_000, 0.1)
             > script.margin(40_000, 20_000, 0.1) > 0)
 

@@ -4,7 +4,7 @@ import runpy
 import shutil
 import sys
 
-from common import record
+from common import cifar10, label_noise, record
 from importing import imported
 
 import numpy as np
@@ -57,6 +57,13 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     wrong = whole["image"]["mislabeled"]
     assert whole["image"]["memorization"][wrong].mean() > 0.4 and whole["area"] > 0.8, "trained on the chosen images"
     assert whole["shown"]["most"].shape == whole["shown"]["least"].shape == (60, 32, 32, 3)
+    (images, labels), _ = cifar10.synthetic()
+    labels = label_noise.corrupt_labels(labels[:300], images[:300], 0.2, 0)
+    for label in range(10):
+        scores = whole["image"]["memorization"][labels == label]
+        for name, extreme in ("most", scores.max()), ("least", scores.min()):
+            row, = np.flatnonzero((images[:300] == whole["shown"][name][6 * label]).all(axis=(1, 2, 3)))
+            assert labels[row] == label and whole["image"]["memorization"][row] == extreme, name
     checkpoint = tmp_path / f".{next(tmp_path.glob('*.run.h5')).name.removesuffix('.run.h5')}.checkpoint.npz"
     shutil.copy(kept, checkpoint)
     edited = tmp_path / PATH.name  # in place of an option, which would be in the name

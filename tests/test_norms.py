@@ -1,5 +1,7 @@
 """Section 5's norms: kernels, bad interpolants, SGD's minimum norm.  And section 2.2's coins."""
 
+import shutil
+
 from common import cifar10, label_noise, record
 from importing import imported
 
@@ -53,9 +55,25 @@ def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path, forks):
         assert (np.diff(found["true"][0]) > 0).all(), "more labels to fit, larger norm"
 
 
+def test_the_kinds_of_labels_are_told_by_name_whatever_their_order_and_the_pixels(tmp_path, forks):
+    copy, text = tmp_path / NORMS.name, NORMS.read_text(encoding="utf-8")
+    copy.write_text(text.replace("KINDS = {", 'KINDS = {"random": ("random labels", "C7o-"), ').replace(
+        ', "standardized": cifar10.standardize}', "}"), encoding="utf-8")
+    assert copy.read_text(encoding="utf-8").count("standardized") < text.count("standardized")
+    for name in "cholesky.py", "cifar10_gaussian_kernel.py":
+        shutil.copy(NORMS.with_name(name), tmp_path)
+    process = forks.run(copy, "--dataset", "synthetic", "--images", 100, "--extra", 100)
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    told = record.read(path)
+    assert path.with_suffix("").with_suffix(".png").exists() and "standardized" not in told
+    assert told["raw"]["true"][2, -1] < 0.5 < told["raw"]["random"][2, -1]
+    assert told["test_accuracy"] == 1 - told["raw"]["true"][2, -1]
+
+
 def test_what_cannot_fit_is_said_in_a_sentence(tmp_path, forks):
     options = "--dataset", "synthetic", "--out", tmp_path
-    assert "with --extra at most 2,000 images" in one_sentence(forks.run(NORMS, *options))
+    assert "Give 2 to 2,000 --images, --extra ones included" in one_sentence(forks.run(NORMS, *options))
     assert "Give 1 to 421 --images" in one_sentence(forks.run(MINIMUM, *options, "--images", 1500))
 
 
