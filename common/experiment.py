@@ -31,6 +31,11 @@ FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
+LIMITS = {"seed": (0, 2**32 - 1), "units": (1, math.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # as in Keras
+keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says; a script may set others
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_dtype_policy("float32")
 
 
 def start(script, dataset="cifar10", others=(), part=None):
@@ -50,11 +55,6 @@ def start(script, dataset="cifar10", others=(), part=None):
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
         raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
-    # Otherwise a user's ~/.keras/keras.json, written for other work, could change the scripts' networks.
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_dtype_policy("float32")
     given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
     if part and (name := part(given)) not in (None, *differing.values()):
@@ -77,17 +77,19 @@ def _parse(script, dataset, others):
     for name, default in defaults.items():
         text = SETTINGS.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
         kind = {bool: boolean, type(None): int}.get(type(default), type(default))
-        if kind is int and default in (0, 1) and name != "seed":  # 0 or 1 may be a fraction's default
-            kind = number
+        kind = number if kind is int and default in (0, 1) and name != "seed" else kind  # it may be for fractions
         how = {"choices": choices[name]} if name in choices else {"type": kind, "metavar": kind.__name__.upper()}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
-    for name, text in FOLDERS.items():
-        parser.add_argument("--" + name, type=lambda text: Path(text).expanduser(), metavar="FOLDER", help=text)
-    for name, text in FLAGS.items():
-        parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=text)
+    for name, text in (FOLDERS | FLAGS).items():
+        how = {"action": "store_true"} if name in FLAGS else {"type": lambda p: Path(p).expanduser(), "metavar": "PATH"}
+        parser.add_argument("--" + name.replace("_", "-"), help=text, **how)
     options = parser.parse_args()
-    if not 0 <= options.seed < 2**32 or options.dataset not in choices["dataset"]:
-        parser.error(f"--seed is from 0 to 4294967295, --dataset {' or '.join(choices['dataset'])}")
+    if options.dataset not in choices["dataset"]:
+        parser.error(f"--dataset is {' or '.join(choices['dataset'])}")
+    for name in defaults:
+        low, high = LIMITS.get(name, (-math.inf, math.inf))
+        if isinstance(value := getattr(options, name), (int, float)) and not low <= value <= high:  # as nan never is
+            parser.error(f"--{name.replace('_', '-')} {value} is not from {low} to {high}")
     if "precision" in constants:
         options.precision = options.precision.replace("auto", speed.fast_precision())
         defaults["precision"] = defaults["precision"].replace("auto", "mixed_bfloat16")
@@ -156,6 +158,7 @@ class Run:
         if type(epochs) is not int or epochs < 1 or self.history:
             raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
                              f"{2 if self.history else 1}, with {epochs}.")
+        callbacks, self.train, self.test = keras.tree.flatten(callbacks or []), train, test  # as Keras takes them
         train.set_epoch(0)  # again, as the script may have changed its inputs or rows
         model.built or model(train[0][0][:1])  # a call with one example builds it
         optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
@@ -169,7 +172,6 @@ class Run:
             raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
         if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
             raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
-        self.train, self.test = train, test
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)

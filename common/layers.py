@@ -27,7 +27,7 @@ class LocalResponseNormalization(layers.Layer):
 class BatchNormalization(layers.BatchNormalization):
     """Keras' batch normalization, computed on TensorFlow by its fused kernel, in half the time of a training step.
 
-    It is not registered, so that Keras loads what is saved as its own layer, without this module.
+    It is not registered, so that Keras loads it as its own layer.  The moving variance has n - 1 in place of Keras' n.
     Source: https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/fused_batch_norm
     """
 
@@ -36,10 +36,10 @@ class BatchNormalization(layers.BatchNormalization):
         if not fused or len(inputs.shape) != 4 or self.axis not in (-1, 3) or inputs.dtype == "float64":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
-        ones = tf.ones_like(self.moving_mean)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma if self.scale else ones, offset=self.beta, mean=self.moving_mean,
-            variance=self.moving_variance, epsilon=self.epsilon, is_training=bool(training), exponential_avg_factor=1.0)
+            x=inputs, scale=self.gamma if self.scale else tf.ones_like(self.beta), offset=self.beta, is_training=bool(
+                training), mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon,
+            exponential_avg_factor=1.0)
         if training:
             for moving, now in (self.moving_mean, mean), (self.moving_variance, variance):
                 moving.assign(moving * self.momentum + now * (1 - self.momentum))

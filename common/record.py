@@ -1,8 +1,8 @@
 """The .h5 of a run: a Keras model, and beside it in the same file, in the group "run", how it came about.
 
-    run                   attributes: title; seconds; settings, training (optimizer with its schedule, loss, callbacks),
-                          versions, machine, provenance (digests, commit), as JSON; of the final weights train_accuracy,
-                          train_loss, test_accuracy, test_loss, or what else is measured; paper_train, paper_test (%)
+    run                   attributes: title; seconds; settings, versions, machine, as JSON, and (not in older files)
+                          training (optimizer with its schedule, loss, callbacks), provenance (digests, commit); of the
+                          final weights train_accuracy, train_loss, test_accuracy ...; paper_train, paper_test (%)
     run/history/<name>    a value per epoch: loss, accuracy, val_loss, val_accuracy (Keras' names; val is the test set),
                           learning_rate, seconds; accuracy_clean and accuracy_mislabeled (accuracy_wrong in older files)
     run/probe/<name>      inputs, a few random ones, and outputs, the model's for them: a check that it was loaded well

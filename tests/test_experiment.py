@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import math
 import os
 import signal
 import subprocess
@@ -255,7 +256,9 @@ def start(monkeypatch, *options, **constants):
     (["--epochs", "1.5"], "--epochs: invalid int value: '1.5'"),
     (["--learning-rate", ""], "--learning-rate: invalid float value: ''"),
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
-    (["--seed", "-1"], "--seed is from 0 to 4294967295"),
+    (["--seed", "-1"], "--seed -1 is not from 0 to 4294967295"),
+    (["--units", "0"], "--units 0 is not from 1 to inf"),
+    (["--label-noise", "nan"], "--label-noise nan is not from"),
     (["--seed", "1.5"], "--seed: invalid int value: '1.5'"),
     (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
@@ -265,6 +268,31 @@ def test_bad_option(monkeypatch, capsys, options, says):
         start(monkeypatch, *options)
     assert refusal.value.code == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name, value", [("weight_decay", -1.0), ("weight_decay", math.inf), ("dropout", 1.5)])
+def test_what_keras_would_refuse_is_refused_before(monkeypatch, capsys, name, value):
+    option = f"--{name.replace('_', '-')}"
+    with pytest.raises(SystemExit):
+        start(monkeypatch, option, value, **{name.upper(): 0.1})
+    assert f"{option} {value} is not from 0 to 1" in capsys.readouterr().err
+
+
+def test_a_precision_that_a_script_sets_before_it_starts_stays(monkeypatch, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        start(monkeypatch, "--out", tmp_path)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_callbacks_are_given_as_keras_takes_them(monkeypatch, tmp_path):
+    fit(start(monkeypatch, "--out", tmp_path), 1, None)
+    seen = []
+    fit(start(monkeypatch, "--out", tmp_path, "--fresh"), 1, keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(epoch)))
+    assert seen == [0]
 
 
 def test_a_script_s_own_data_set_is_one_that_there_is(monkeypatch, capsys):
