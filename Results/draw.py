@@ -137,7 +137,7 @@ def measures_table():
     rows = [row for row in measures.rows() if row.name in found]
     if not rows:
         return "Not measured yet."
-    groups = rows, [row for row in rows if "random labels" not in row.variant]
+    groups = rows, [row for row in rows if "random labels" not in row.variant and row not in catalog.SENSELESS]
     of_pairs = [list(measures.pairs(rows, against)) for against in ("", "weight decay")]
     lines = ["| measure | said to be | " + " | ".join(f"Spearman, {name} {len(group)} | Kendall" for name, group in zip(
         ("all", "true labels,"), groups, strict=True)) + f" | {len(of_pairs[0])} pairs | {len(of_pairs[1])} unlike |",
@@ -248,11 +248,18 @@ def fill(readme, name, text):
         part.write_text(before + begin + text + end + after, encoding="utf-8", newline="\n")
 
 
-def checksums():
-    """The lines of SHA256SUMS: the digest of every published .h5 and of what measures.py writes, and its path."""
+def digests():
+    """The path of every published .h5, and of what measures.py writes, to the digest of its file: dict."""
     measured = [path for name in ("measures", "margins") if (path := catalog.ROOT / "Results" / f"{name}.csv").exists()]
-    return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(catalog.ROOT).as_posix()}"
-            for path in sorted({*map(catalog.file_of, catalog.published()), *measured})]
+    return {path.relative_to(catalog.ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted({*map(catalog.file_of, catalog.published()), *measured})}
+
+
+def listed():
+    """The same as SHA256SUMS lists it; empty where there is no such file."""
+    path = catalog.ROOT / "Results" / SUMS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return {name: digest for digest, name in (line.split("  ") for line in lines)}
 
 
 def draw_run(row, path):
@@ -266,6 +273,9 @@ def draw_run(row, path):
 @matplotlib.style.context("default")
 def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
+    if absent := [name for name in listed() if not (catalog.ROOT / name).exists()]:
+        raise SystemExit(f"{len(absent)} published files are not here, {absent[0]} the first; the tables would lose "
+                         f"their rows. Bring them back (git checkout), or delete their lines in Results/{SUMS}.")
     rows = [row for row in catalog.shown() if row.picture]
     for row in rows:
         picture = results / (row.picture + ".png")
@@ -292,7 +302,8 @@ def main():
         fill(results / "exercises.md", name, text)
     spreadsheets.write_all(results)
     with record.replacing(results / SUMS) as part:
-        part.write_text("\n".join(checksums()) + "\n", encoding="utf-8", newline="\n")
+        part.write_text("".join(f"{digest}  {name}\n" for name, digest in digests().items()), encoding="utf-8",
+                        newline="\n")
     print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
 
 

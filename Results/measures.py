@@ -11,7 +11,10 @@ correlate with the gap between training and test accuracy badly or the wrong way
 
 What came out here (figures: README.md): with random labels, and the same regularizers, path norm, product of Frobenius
 norms and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
-networks sharpness goes best with the gap, as Jiang et al. say, and norms badly, the spectral product the wrong way.
+networks sharpness goes best with the gap, and norms badly, the spectral product the wrong way.  Among those with true
+labels, the only ones that Jiang et al. looked at, the median margin goes best, sharpness weakly, and both products, and
+the margin over the spectral one, strongly the wrong way: the gap differs mostly between architectures, and the networks
+of many layers, whose products are large, have the small gaps.
 The margin over the spectral product is smaller with random labels, as Bartlett et al. say, in every pair whose learning
 rate began the same; in the two where it began lower for random labels, Mini Inception with weight decay and without
 batch norm, it is larger: it tells of the learning rate, too.  And no norm is universal: with weight decay on random
@@ -245,6 +248,12 @@ def measured(row, folder=None):
 
 def main():
     lines, bins = [], []
+    path = catalog.ROOT / "Results" / "measures.csv"
+    before = {line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]} if (
+        path.exists()) else set()
+    if absent := sorted(before - {row.name for row in rows()}):
+        raise SystemExit(f"{len(absent)} of the models in {path} are not here, {absent[0]}.h5 the first; their lines "
+                         "would be lost. Bring them back (git checkout), or delete their lines.")
     for row in rows():
         if (backend := keras.backend.backend()) not in catalog.run_of(row)["versions"]:
             raise SystemExit(f"{row.label} was not trained with {backend}, which begins with other weights. Set "

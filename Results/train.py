@@ -92,7 +92,11 @@ def main():
 
     if min(options.seeds, options.at_once) < 1:
         parser.error("--seeds and --at-once are 1 or more")
+    if options.out and options.out.exists() and not options.out.is_dir():
+        parser.error(f"{options.out} is no folder")
     rows = chosen(options.runs, options.seeds)
+    if any(row.options.get("seed", 0) >= catalog.SEEDS.get(row.network, 1) for row in rows):
+        print("The tables take as many seeds as SEEDS in catalog.py says, fewer than these.", file=sys.stderr)
     missing = [row for row in rows if not there(row)]
     if not rows:
         parser.error(f"no run is named {' or '.join(options.runs)}")

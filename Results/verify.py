@@ -58,9 +58,8 @@ WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older fil
 
 
 def files(options):
-    listed = set((catalog.ROOT / "Results" / draw.SUMS).read_text(encoding="utf-8").splitlines())
-    found = set(draw.checksums())
-    for name in sorted({line[66:] for line in listed ^ found}):  # behind a digest and two spaces
+    listed, found = draw.listed().items(), draw.digests().items()
+    for name in sorted({name for name, _ in listed ^ found}):
         yield False, f"{name} is not as {draw.SUMS} lists it"
     yield True, f"{len(listed & found)} files have the digests listed"
 
@@ -117,6 +116,9 @@ def labels(options):
             same = np.array_equal(drawn(true, examples, probability, 0, classes),
                                   label_noise.corrupt_labels(true, examples, probability, 0, classes))
             yield same, f"labels of {len(true):,} {name}, redrawn with probability {probability:g}"
+    if not catalog.file_of(catalog.THEOREM_1):
+        yield False, "the file of Theorem 1 is not here"
+        return
     row, (images, true) = catalog.run_of(catalog.THEOREM_1)["row"], cifar_10(options.data)[0]
     a = np.random.RandomState(0).standard_normal(28 * 28 * 3)
     order = np.argsort(central(options.data)[0].reshape(len(images), -1) @ a)

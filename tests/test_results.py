@@ -16,6 +16,7 @@ import catalog
 import claims
 import draw
 import histories
+import measures
 import train
 from common import cifar10, record
 
@@ -231,6 +232,20 @@ def test_the_rest_is_drawn_where_models_are_missing_or_damaged(tmp_path, monkeyp
     assert not (tmp_path / "Results" / "MLP1_Cifar10_wd.png").exists()
 
 
+def test_nothing_is_drawn_or_measured_where_published_files_are_missing(tmp_path, monkeypatch):
+    """As in a clone without the models, which would lose their rows."""
+    (tmp_path / "Results").mkdir()
+    (tmp_path / "Results" / draw.SUMS).write_text("0" * 64 + "  MLP1/x.h5\n", encoding="utf-8")
+    (tmp_path / "Results" / "measures.csv").write_text("name,distance\nMLP1/x,1.0\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in (tmp_path / "Results").iterdir()}
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="1 published files are not here, MLP1/x.h5 the first.*git checkout"):
+        draw.main()
+    with pytest.raises(SystemExit, match="1 of the models in .*measures.csv are not here, MLP1/x.h5 the first"):
+        measures.main()
+    assert {path: path.read_bytes() for path in (tmp_path / "Results").iterdir()} == before
+
+
 def test_the_claims_are_the_papers_in_its_order():
     sections = ["1, 2.1", "2.1", "2.2", "3", "4", "5", "appendix"]
     places = [sections.index(claim.section) for claim in claims.CLAIMS]
@@ -258,7 +273,8 @@ OTHER_FIGURES = {
     claims.kernel: [(0, {"test_accuracy": 0.4}, False), (0, {"test_accuracy": 0.978}, False),
                     (0, {"random_train_accuracy": 0.99}, False)],
     claims.without_regularizers: [(0, {"test_accuracy": 0.99}, False)],
-    claims.first_beats_second: [(1, {"test_accuracy": 0.99}, False), (0, {"test_accuracy": 0.95}, True)],
+    claims.first_beats_second: [(2, {"test_accuracy": 0.99}, False), (0, {"test_accuracy": 0.95}, True),
+                                (0, {"test_accuracy": 0.89}, None)],
     claims.architecture: [(0, {"test_accuracy": 0.84}, False)],
     claims.above_chance: [(0, {"test_accuracy": 0.1}, False)],
     claims.stopping_helps: [(0, {"history": {"val_accuracy": np.array([0.8, 0.3])}}, True)],
@@ -284,10 +300,10 @@ def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
         assert found is None if verdict is None else bool(found) is verdict and found is not None
 
 
-@pytest.mark.parametrize("holds", [True, False, None])
-def test_a_verdict_with_a_reservation_is_open(holds):
+@pytest.mark.parametrize("holds, word", [(True, "open"), (False, "differs"), (None, "open")])
+def test_a_verdict_with_a_reservation_never_holds(holds, word):
     claim = claims.Claim("3", "x", [catalog.row("MLP 1x512")], lambda rows: (holds, "1 %"), "one run")
-    assert claims.verdict(claim) == "**open**, one run: 1 %"
+    assert claims.verdict(claim) == f"**{word}**, one run: 1 %"
 
 
 def test_a_training_set_is_fitted_as_well_as_the_papers(monkeypatch):
@@ -299,7 +315,8 @@ def test_a_training_set_is_fitted_as_well_as_the_papers(monkeypatch):
 
 
 # What runs like these write, and the opposite, which the claim must not pass
-NORMS = {"true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0.5, 0.6]], "narrow": [[5], [0], [0.8]]}
+NORMS = {"images": [7, 9], "true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0.5, 0.6]],
+         "narrow": [[5], [0], [0.8]]}
 
 
 @pytest.mark.parametrize("judge, run, opposite", [
@@ -313,8 +330,8 @@ NORMS = {"true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0
     ids=lambda value: getattr(value, "__name__", ""))
 def test_claims_are_judged_once_their_runs_are_here(judge, run, opposite, monkeypatch):
     for stored, verdict in (run, True), (opposite, False):
-        stored = stored | {"standardized": {name: np.array(values) for name, values in
-                                            stored.get("standardized", {}).items()}}
+        standardized = {name: np.array(values) for name, values in stored.get("standardized", {}).items()}
+        stored = {"settings": {"images": 7, "extra": 2}} | stored | {"standardized": standardized}
         for module in claims, catalog:
             monkeypatch.setattr(module, "run_of", lambda row, stored=stored: stored)
         monkeypatch.setattr(catalog, "seeds", lambda row: [row])
@@ -427,7 +444,8 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.parametrize("arguments, says", [
     (["MLP1/*", "--seeds", "0"], "--seeds and --at-once are 1 or more"),
-    (["MLP1/*", "--at-once", "0"], "--seeds and --at-once are 1 or more"), (["MLP5/*"], r"no run is named MLP5/\*")])
+    (["MLP1/*", "--at-once", "0"], "--seeds and --at-once are 1 or more"), (["MLP5/*"], r"no run is named MLP5/\*"),
+    (["MLP1/*", "--out", __file__, "--list"], "test_results.py is no folder")])
 def test_what_cannot_be_trained_is_refused(monkeypatch, capsys, arguments, says):
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     with pytest.raises(SystemExit) as refusal:
