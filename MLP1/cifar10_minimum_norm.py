@@ -49,8 +49,8 @@ def draw(run, path):
     above[1].set(title="training loss")
     above[2].set(title="norm of the weights", ylim=(0, None))
     above[2].axhline(solutions["norm"][0], color="black", linestyle=":", label="minimum norm")
-    for axes in above:
-        axes.legend(fontsize=8)
+    for axes, height in zip(above, (0.92, 1, 0.6), strict=True):  # where no curve is
+        axes.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, height))
     for k, (axes, name) in enumerate(zip(below, ("minimum norm, solved for", *STARTS), strict=True)):
         weights = solutions["weights"][k].reshape(28, 28, 3)
         axes.imshow(0.5 + 0.5 * weights / np.abs(weights).max())

@@ -19,7 +19,7 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 RANDOM = 0.2                # probability that a training label is redrawn from all classes
-DELTA = 0.1                 # probability that the bound is wrong
+DELTA = 0.1                 # probability that the bound of an epoch chosen beforehand is wrong
 
 
 def bound(error_true, error_random, classes=cifar10.CLASSES):

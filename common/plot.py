@@ -37,11 +37,11 @@ def curves(run, path, others=()):
         left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
-    # Fitted random labels drive the test loss far up; on a logarithmic axis both curves can be read.
-    right.set(xlabel="epoch", ylabel="loss", yscale="log")
-    digits = "125" if np.divide(*right.get_ylim()) < 0.1 else "123456789"  # first digits of labels
+    right.set(xlabel="epoch", ylabel="loss", yscale="log")  # fitted random labels drive the test loss far up
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
-        which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in digits else "")
+        which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
+    if np.divide(*right.get_ylim()) > 0.2:
+        right.set_yscale("linear")
     for axes in left, right:
         axes.grid(alpha=0.3)
         if axes.lines:

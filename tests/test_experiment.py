@@ -298,7 +298,7 @@ def test_callbacks_are_given_as_keras_takes_them(monkeypatch, tmp_path):
 def test_a_script_s_own_data_set_is_one_that_there_is(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         start(monkeypatch, DATASET="cifar100")
-    assert "--dataset cifar10 or synthetic" in capsys.readouterr().err
+    assert "--dataset is cifar10 or synthetic" in capsys.readouterr().err
 
 
 def test_precision_is_one_that_there_is(monkeypatch, capsys):
