@@ -1,6 +1,7 @@
 """Training speed: the scripts of this collection beside the same networks in PyTorch.
 
-    python tests/benchmark.py                measures everything, some 20 minutes; writes Results/benchmark.json
+    python tests/benchmark.py                measures everything, some 20 minutes on Linux or macOS; writes
+                                             Results/benchmark.json
     python tests/benchmark.py MLP1 MLP3      measures these again, on the same machine with the same --rounds, and
                                              leaves the others' figures as they were
     python tests/benchmark.py --table        puts what was measured into the READMEs
@@ -14,6 +15,7 @@ feeding them; PyTorch's is tests/peers.py, from inputs that lie in memory.  Both
 """
 
 import argparse
+import importlib.util
 import io
 import json
 import os
@@ -43,6 +45,7 @@ OURS = [("tensorflow", "float32"), ("tensorflow", "mixed_bfloat16")]
 JAX = [("jax", "float32"), ("jax", "mixed_bfloat16")]  # not for convolutions: XLA's are slow on a CPU
 PYTORCH = [("torch", "float32"), ("torch", "bfloat16"), ("torch-compiled", "float32"), ("torch-compiled", "bfloat16")]
 SIZES = 75, 299  # of Inception v3's images, in pixels: the smallest one, and the paper's
+PRECISIONS = "float32", "bfloat16"
 PEAK = ("torch", "float32"), ("torch", "bfloat16")  # precisions that the machine's matrix-product peak is measured in
 
 
@@ -212,36 +215,34 @@ def pipeline(size):
     return {"pipeline": round(count / min(fed[1:]), 1), "training": round(count / trained, 1)}
 
 
-def fastest(speed):
-    """The names of our fastest contender and of PyTorch's; `speed` is a dict, name to examples a second."""
-    return [max((name for name in speed if name.startswith("torch") == of_torch), key=speed.get)
-            for of_torch in (False, True)]
+def fastest(speed, precision=""):
+    """The names of our fastest contender and of PyTorch's, of one precision or of all; `speed` is a dict, name to
+    examples a second."""
+    return [max((name for name in speed if name.startswith("torch") == of_torch and name.endswith(precision)),
+                key=speed.get) for of_torch in (False, True)]
 
 
 def benchmark_table(measured):
     """Makes the Markdown table of what tests/benchmark.py wrote to Results/benchmark.json."""
     versions, machine = measured["versions"], measured["machine"]
-    lines = ["| network | ours, as the scripts run | ours, at best | PyTorch float32, best | PyTorch, best "
-             "| ratio, as run / float32 | ratio, best / best | memory, ours / PyTorch |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
-    for network, contenders in measured["medians"].items():
-        if network == "peak":
-            continue
+    columns = [f"{what} {precision}" for precision in PRECISIONS for what in ("ours,", "PyTorch,", "ratio,", "MB,")]
+    lines = [f"| network | scripts run in | {' | '.join(columns)} |", "| --- | --- |" + " ---: |" * len(columns)]
+    for network in SCRIPTS:
+        contenders, cells = measured["medians"][network], [network, measured["defaults"][network]]
         speed = {name: result["per_second"] for name, result in contenders.items()}
-        memory = {name: result["peak_mb"] for name, result in contenders.items()}
-        ours, theirs = fastest(speed)
-        _, float32 = fastest({name: value for name, value in speed.items() if name.endswith("float32")})
-        as_run = f"tensorflow {measured['defaults'][network]}"
-        lines.append(f"| {network} | {speed[as_run]:,.0f} | {speed[ours]:,.0f} ({ours}) "
-                     f"| {speed[float32]:,.0f} ({float32}) | {speed[theirs]:,.0f} ({theirs}) "
-                     f"| **{speed[as_run] / speed[float32]:.2f}** | **{speed[ours] / speed[theirs]:.2f}** "
-                     f"| {memory[as_run]:,.0f} / {memory[float32]:,.0f} MB |")
+        for precision in PRECISIONS:
+            pair = fastest(speed, precision)
+            cells += [f"{speed[name]:,.0f} ({name.split()[0]})" for name in pair]
+            cells += [f"**{speed[pair[0]] / speed[pair[1]]:.2f}**",
+                      " / ".join(f"{contenders[name]['peak_mb']:,.0f}" for name in pair)]
+        lines.append(f"| {' | '.join(cells)} |")
     peak = ", ".join(f"{result['gflops']:,.0f} GFLOP/s in {name.split()[1]}"
                      for name, result in measured["medians"]["peak"].items())
     return "\n".join(lines) + f"""
 
-Images per second in training (LSTM: reviews), medians of {measured['rounds']} rounds, on {machine['cores']} cores
-({machine['processor']}), where matrix products peak at {peak}.
+Images per second in training (LSTM: reviews) of our fastest and of PyTorch's fastest in each precision, their ratio,
+and the memory of both. Medians of {measured['rounds']} rounds, on {machine['cores']} cores ({machine['processor']}),
+where matrix products peak at {peak}.
 TensorFlow {versions['tensorflow']}, Keras {versions['keras']}, JAX {versions['jax']}, PyTorch {versions['torch']}."""
 
 
@@ -334,7 +335,7 @@ def contend(network, contender, precision, device="cpu"):
 
 def contestant(network, contender, precision, device):
     """What the process of one contender prints."""
-    import resource  # which Windows has not
+    import resource
 
     if network == "peak":
         return {"gflops": measure_peak(precision)}
@@ -343,7 +344,7 @@ def contestant(network, contender, precision, device):
     seconds = (measure_pytorch(network, precision, contender == "torch-compiled", device)
                if contender.startswith("torch") else measure_ours(network, precision))
     return {"per_second": EXAMPLES[network] / min(seconds),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**(20 if sys.platform == "darwin" else 10)}
 
 
 def main():
@@ -381,6 +382,9 @@ def main():
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}" if unknown else
                      "--rounds is 1 or more")
 
+    needed = ["torch", "jax"] + ["tensorflow"] * (not options.gpu) + ["resource"]  # the last is not on Windows
+    if absent := [name for name in needed if not importlib.util.find_spec(name)]:
+        parser.error(f"{' and '.join(absent)} cannot be imported. On Linux or macOS: pip install -e '.[benchmark]'")
     if options.gpu:
         card, measured = gpu_benchmark(options.networks, options.rounds)
         told = json.loads(path.read_text())
@@ -392,6 +396,7 @@ def main():
         print(gpu_table(card, measured))
         return
 
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whose precision `defaults` names; contenders have their own
     from common import record, speed
     machine = record.environment()["machine"]
     told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
@@ -404,7 +409,7 @@ def main():
                  "rounds. Measure all, or as those were.")
     measured = {}
     for turn in range(options.rounds):
-        for network in ["peak", *(options.networks or SCRIPTS)]:
+        for network in options.networks or ["peak", *SCRIPTS]:
             contenders = PEAK if network == "peak" else OURS + JAX * (not network.startswith("Mini")) + PYTORCH
             for contender, precision in contenders:
                 result = contend(network, contender, precision)

@@ -15,11 +15,9 @@ def mlp(hidden_layers):
     return nn.Sequential(*layers, nn.Linear(512, 10))
 
 
-class SamePool(nn.Module):
-    """3x3 max-pooling with stride 2, padded as TensorFlow's "same" on even sizes: at the far edges alone."""
-
-    def forward(self, x):
-        return functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)
+def same_pool():
+    """3x3 max-pooling with stride 2, as TensorFlow's "same" on even sizes: the last windows lack a row or column."""
+    return nn.MaxPool2d(3, 2, ceil_mode=True)
 
 
 def alexnet():
@@ -28,8 +26,8 @@ def alexnet():
         return nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
 
     return nn.Sequential(
-        nn.Conv2d(3, 64, 5, padding=2), nn.ReLU(), SamePool(), norm(),
-        nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), norm(), SamePool(),
+        nn.Conv2d(3, 64, 5, padding=2), nn.ReLU(), same_pool(), norm(),
+        nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), norm(), same_pool(),
         nn.Flatten(), nn.Linear(3136, 384), nn.ReLU(), nn.Linear(384, 192), nn.ReLU(), nn.Linear(192, 10))
 
 
@@ -55,7 +53,7 @@ class Inception(nn.Module):
 class Downsample(nn.Module):
     def __init__(self, inputs, filters):
         super().__init__()
-        self.conv, self.pool = Conv(inputs, filters, 3, 2), SamePool()
+        self.conv, self.pool = Conv(inputs, filters, 3, 2), same_pool()
 
     def forward(self, x):
         return torch.cat([self.conv(functional.pad(x, (0, 1, 0, 1))), self.pool(x)], 1)
@@ -86,9 +84,9 @@ NETWORKS = {"MLP1": lambda: mlp(1), "MLP3": lambda: mlp(3), "Mini Alexnet": alex
             "LSTM": LSTM}
 
 
-# Dense layers that see images flattened: number of inputs, and channels.  A flattened image lies
-# (height, width, channels) in Keras and (channels, height, width) here.
-FLATTENED = {2352: 3, 3136: 64}
+# A dense layer that sees feature maps flattened: number of inputs, and channels.  Flattened they lie (height, width,
+# channels) in Keras and (channels, height, width) here.
+FLATTENED = {3136: 64}
 
 
 def with_weights_of(keras_model, network):
@@ -139,8 +137,13 @@ def trainer(name, network, inputs, labels, batch_size, learning_rate, precision,
         optimizer = torch.optim.Adam(weights, learning_rate, eps=1e-7, fused=True)
     else:
         optimizer = torch.optim.SGD(weights, learning_rate, momentum=MOMENTUM, fused=True)
+    if name.startswith("Mini"):
         inputs = inputs.permute(0, 3, 1, 2)  # seen as (n, 3, height, width), lying in memory as channels_last
-    forward = torch.compile(network) if compiled else network
+    mode = None
+    if device.type == "cuda":  # both as JAX has them: TensorFloat-32, and many steps without waiting for Python
+        torch.set_float32_matmul_precision("high")
+        mode = "reduce-overhead"
+    forward = torch.compile(network, mode=mode) if compiled else network
 
     def epoch():
         total = torch.zeros((), device=device)
