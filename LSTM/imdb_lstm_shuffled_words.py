@@ -1,6 +1,6 @@
 """LSTM on IMDB, shuffled words.
 
-The words of each review, training and test, stand in an order drawn at random, once: what is left is which words occur.
+The words of each review, training and test, stand in an order drawn at random, once: only the bag of words is left.
 On images, in the paper: Figure 1, "random pixels" (each image's pixels in an order of its own).
 """
 

@@ -1,7 +1,7 @@
 """Memorized images on CIFAR-10.
 
 MLP 1x512 is trained many times, each time on another random part of the training images.  Memorization of an image is
-how much more often networks trained on it give its label than others do (Feldman and Zhang, 2020, arXiv:2008.03703).
+how much more often networks give its label if trained on it than if not (Feldman and Zhang, 2020, arXiv:2008.03703).
 """
 
 import time

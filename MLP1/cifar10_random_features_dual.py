@@ -1,9 +1,9 @@
 """Random convolutional features on CIFAR-10, dual form.
 
-The features of cifar10_random_features.py, 256,000 of them, by as many filters as the paper's.  Solved for is not a
-weight for each, but a coefficient for each of the 50,000 images, whose products with each other are summed up, some
-filters after the other.  Two to three hours on two cores, 14 GB of memory, twice 12 GB on the disk; an interrupted run
-goes on from the last 4,000 filters that were done.
+The features of cifar10_random_features.py, 256,000 of them, from as many filters as the paper's.  Ridge regression is
+solved for one coefficient per image, 50,000, not one weight per feature; the Gram matrix is summed up some filters at a
+time.  Two to three hours on two cores, 14 GB of memory, twice 12 GB on the disk; an interrupted run goes on from the
+last 4,000 filters that were done.
 Paper: section 5: 32,000 filters, test error 17 %, with an L2 penalty 15 %.
 """
 

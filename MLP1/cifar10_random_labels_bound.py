@@ -1,8 +1,8 @@
 """Random labels as a certificate on CIFAR-10.
 
 A fifth of the training images get random labels.  As long as MLP 1x512 fits the true labels and not yet the random
-ones, it must have learned something: that bounds its test error, and no test image is needed (RATT: Garg et al., 2021,
-"Leveraging Unlabeled Data to Guarantee Generalization").  Once the random labels are memorized, the bound says nothing.
+ones, it has learned something: under the assumption in `bound` that bounds its test error, with no test image (RATT:
+Garg et al., 2021, arXiv:2105.00303).  Once the random labels are memorized, the bound says nothing.
 Here, with ten classes, it is above 100 % from the first epoch on; without its margin for chance, from the third on.
 """
 

@@ -38,7 +38,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_2b": "Figure 2 (b): early stopping and batch norm",
            "Early_stopping": "Early stopping brings little on images, and more on text",
            "Figure_1a_text": "Figure 1 (a) for text",
-           "cifar10_theorem_1": "Theorem 1: a network that goes through 50,000 random labels",
+           "cifar10_theorem_1": "Theorem 1: a network that fits 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
            "cifar10_minimum_norm": "Section 5: SGD from zero finds the solution of minimum norm, from elsewhere not",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",

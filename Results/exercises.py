@@ -87,9 +87,9 @@ def memorized(run):
 
 def regularizer(random_decay, true, true_decay):
     fitted, test = random_decay["history"]["accuracy"][21], true_decay["history"]["val_accuracy"][21]
-    return (f"Weight decay alone is none: random labels are still fitted to {percent(random_decay, 'train')}. Stopped "
-            f"after 22 epochs it is one: {100 * fitted:.1f} % of them are fitted, and with true labels test accuracy "
-            f"is {100 * test:.1f} % ({percent(true, 'test')} without either). But the network that was trained to "
+    return (f"Not weight decay alone: random labels are still fitted to {percent(random_decay, 'train')}. Stopped "
+            f"after 22 epochs as well, {100 * fitted:.1f} % of them are fitted, and with true labels test accuracy is "
+            f"{100 * test:.1f} % ({percent(true, 'test')} without either). But the network that was trained to "
             "the end generalizes as well, and fits anything: why it does, no regularizer explains.")
 
 
