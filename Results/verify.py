@@ -331,6 +331,8 @@ def main():
             count += 1
             failed += [] if holds else [what]
             print(f"{time.perf_counter() - began:6.0f} s  {'holds' if holds else 'FAILS'}  {name}: {what}", flush=True)
+    if not count:
+        sys.exit("There was nothing to check: the published models are not here.")
     print(f"All {count} checks hold." if not failed else f"{len(failed)} of {count} checks fail: {'; '.join(failed)}")
     sys.exit(bool(failed))
 

@@ -159,6 +159,14 @@ def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
     assert says in str(refusal.value) + capsys.readouterr().err
 
 
+def test_nothing_to_check_is_no_success(tmp_path, monkeypatch):
+    """As for the measures in a clone without the models."""
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["verify.py", "measures"])
+    with pytest.raises(SystemExit, match="nothing to check: the published models are not here"):
+        verify.main()
+
+
 def test_accuracies_agree_within_one_test_image_as_the_files_round_them():
     stored = float(np.float32(0.8795))  # 0.87949997
     assert verify.agree(stored, 0.8796) and verify.agree(stored, 0.8794) and not verify.agree(stored, 0.8797)
