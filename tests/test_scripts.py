@@ -250,7 +250,7 @@ VARIANTS = {"": [], "rand": [random_labels], "rand_labels": [random_labels], "wd
             "no_bn_rand_labels": [no_batch_norm, random_labels, filters_of_mean_zero],
             "rademacher": [coins], "from_random_labels": [other_start], **{name: [] for name in TRANSFORMS}}
 # Mini Inception's variants that have a schedule of their own: EPOCHS, LEARNING_RATE, LEARNING_RATE_DECAY
-SCHEDULES = {"wd": (20, 0.1, 0.85), "rand_crop": (30, 0.1, 0.91), "wd_rand_crop": (40, 0.1, 0.91),
+SCHEDULES = {"wd": (20, 0.1, 0.85), "wd_rand_crop": (40, 0.1, 0.91),
              "no_bn": (20, 0.1, 0.85), "no_bn_wd": (40, 0.1, 0.92), "rand_labels_wd": (30, 0.01, 0.95),
              "rand_labels_rand_crop": (100, 0.01, 0.98), "rand_labels_augmentation": (100, 0.01, 0.98),
              "shuffled_pixels": (20, 0.01, 0.95), "random_pixels": (20, 0.01, 0.95), "gaussian": (20, 0.01, 0.95),
