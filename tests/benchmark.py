@@ -85,8 +85,10 @@ def measure_ours(network, precision):
     from common import speed
 
     import keras
+    script = script_of(network)  # first, as importing it sets float32
     keras.config.set_dtype_policy(precision)
-    train, model = examples(network, script_of(network).BATCH_SIZE), our_model(network)
+    train, model = examples(network, script.BATCH_SIZE), our_model(network)
+    assert model.layers[1].dtype_policy.name == precision
     fed, _ = speed.feeds(model, train)
     seconds = []
 
