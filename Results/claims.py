@@ -342,7 +342,7 @@ CLAIMS = [
     Claim("4", "Two layers with 2n + d weights express any labels of n images.", [catalog.THEOREM_1], theorem_1,
           pictures=("cifar10_theorem_1",)),
     Claim("4", "With k layers, a width of order n / k is enough.", because="a proof, with nothing to train"),
-    Claim("5", "SGD from zero on a linear model ends at the solution of smallest norm.", [catalog.MINIMUM_NORM],
+    Claim("5", "SGD from zero on a linear model ends at the minimum-norm solution.", [catalog.MINIMUM_NORM],
           minimum_norm, pictures=("cifar10_minimum_norm",)),
     Claim("5", "All minima of a linear model have one curvature: flatness cannot choose.",
           because="an argument, the curvature is that of the inputs alone, whatever the weights are"),

@@ -32,10 +32,6 @@ FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
 LIMITS = {"seed": (0, 2**32 - 1), "units": (1, math.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # as in Keras
-keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says; a script may set others
-keras.config.set_floatx("float32")
-keras.config.set_epsilon(1e-7)
-keras.config.set_dtype_policy("float32")
 
 
 def start(script, dataset="cifar10", others=(), part=None):
@@ -55,6 +51,10 @@ def start(script, dataset="cifar10", others=(), part=None):
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
         raise SystemExit("These scripts run on tensorflow or jax. Set KERAS_BACKEND to one of them.")
+    keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says, written for other work
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_dtype_policy("float32")  # a script sets another one after `start`
     given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
     if part and (name := part(given)) not in (None, *differing.values()):

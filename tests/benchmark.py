@@ -85,7 +85,7 @@ def measure_ours(network, precision):
     from common import speed
 
     import keras
-    script = script_of(network)  # first, as importing it sets float32
+    script = script_of(network)
     keras.config.set_dtype_policy(precision)
     train, model = examples(network, script.BATCH_SIZE), our_model(network)
     assert model.layers[1].dtype_policy.name == precision

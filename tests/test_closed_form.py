@@ -263,4 +263,4 @@ def test_double_descent(tmp_path, forks):
     assert (np.diff(error["test"].mean(axis=0)[-1]) > 0).all(), "more noise, more error"
     for count in "--images", "--draws":
         said = one_sentence(forks.run(DESCENT, *options, count, 0))
-        assert "Give 10 to 2,000 --images, no more are there, and 1 or more --draws" in said
+        assert "Give 10 to 2,000 --images, 1 or more --draws" in said

@@ -278,15 +278,6 @@ def test_what_keras_would_refuse_is_refused_before(monkeypatch, capsys, name, va
     assert f"{option} {value} is not from 0 to 1" in capsys.readouterr().err
 
 
-def test_a_precision_that_a_script_sets_before_it_starts_stays(monkeypatch, tmp_path):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        start(monkeypatch, "--out", tmp_path)
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
-    finally:
-        keras.config.set_dtype_policy("float32")
-
-
 def test_callbacks_are_given_as_keras_takes_them(monkeypatch, tmp_path):
     fit(start(monkeypatch, "--out", tmp_path), 1, None)
     seen = []
