@@ -30,6 +30,7 @@ class Row(NamedTuple):
         paper_top_5: the same of top-5 accuracy.
         results: what the names of the run's accuracies begin with, where there are two sets of them.
         draws: whether the script has a function `draw` of its own for its picture.
+        model: whether the run is published with its model although it has options.
     """
     network: str
     variant: str
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     paper_top_5: tuple = ()
     results: str = ""
     draws: bool = False
+    model: bool = False
 
     @property
     def stem(self):
@@ -102,10 +104,10 @@ def _rows(network, *endings):
 # Of schedules that fall faster than the paper's, and kept with their models.  Runs with weight decay or without batch
 # norm have the first one's schedule, and are compared with it.
 FASTER = row("Mini Inception", variant="learning rate times 0.85", picture="Inception_Cifar10_faster",
-             options={"epochs": 20, "learning-rate-decay": 0.85}, paper=("100.00", "85.75"))
+             options={"epochs": 20, "learning-rate-decay": 0.85}, paper=("100.00", "85.75"), model=True)
 FASTER_CROP = row("Mini Inception", "_rand_crop", variant="random crop, learning rate times 0.91",
                   picture="Inception_Cifar10_rand_crop_faster",
-                  options={"epochs": 30, "learning-rate-decay": 0.91}, paper=("100.00", "89.31"))
+                  options={"epochs": 30, "learning-rate-decay": 0.91}, paper=("100.00", "89.31"), model=True)
 
 # In the order of the paper's Table 1, whose figures are in the runs' files
 CIFAR10 = [*_rows("Mini Inception", "_wd_rand_crop", "_rand_crop"), FASTER_CROP, *_rows("Mini Inception", "_wd", ""),
@@ -265,7 +267,7 @@ def with_noise(network, noise):
 
 def with_seed(row, seed):
     """The row of a run with another seed; of seed 0 it is the row itself."""
-    return row._replace(options={**row.options, "seed": seed}, picture="") if seed else row
+    return row._replace(options={**row.options, "seed": seed}, picture="", model=False) if seed else row
 
 
 def seeds(row):
@@ -324,9 +326,9 @@ def script_of(row):
 
 
 def endings(row):
-    """How the row's published file may end; with options it is without its model, but for one of an older schedule:
-    others with a model are a user's own trials."""
-    return (".run.h5",) if row.options and row not in (FASTER, FASTER_CROP) else (".h5", ".run.h5")
+    """How the row's published file may end; with options it is without its model unless the row says otherwise: other
+    files with a model are a user's own trials."""
+    return (".run.h5",) if row.options and not row.model else (".h5", ".run.h5")
 
 
 def file_of(row):

@@ -164,7 +164,7 @@ def first_beats_second(rows):
     than a point lies between them."""
     first, second = np.reshape(gains_of_pairs(rows), (-1, 2)).T
     more = first - second
-    return None if min(more) > -NEAR and min(more) < NEAR else min(more) >= NEAR, ", ".join(
+    return None if abs(min(more)) < NEAR else min(more) > 0, ", ".join(
         f"{one:+.1f} against {two:+.1f} points ({row.network})"
         for one, two, row in zip(first, second, rows[::4], strict=True))
 

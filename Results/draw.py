@@ -262,6 +262,13 @@ def listed():
     return {name: digest for digest, name in (line.split("  ") for line in lines)}
 
 
+def write_sums():
+    """Writes SHA256SUMS, as `digests` finds them."""
+    with record.replacing(catalog.ROOT / "Results" / SUMS) as part:
+        part.write_text("".join(f"{digest}  {name}\n" for name, digest in digests().items()), encoding="utf-8",
+                        newline="\n")
+
+
 def draw_run(row, path):
     """Draws the picture of a row's run, by its script's own function where that has one."""
     if row.draws:
@@ -301,9 +308,7 @@ def main():
     for name, text in exercises.answers().items():
         fill(results / "exercises.md", name, text)
     spreadsheets.write_all(results)
-    with record.replacing(results / SUMS) as part:
-        part.write_text("".join(f"{digest}  {name}\n" for name, digest in digests().items()), encoding="utf-8",
-                        newline="\n")
+    write_sums()
     print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
 
 

@@ -220,13 +220,20 @@ def kendall(x, y):
 
 
 def read(name):
-    """The lines of measures.csv or margins.csv, by the name of their run: lists of dicts, numbers as floats."""
+    """The lines of measures.csv or margins.csv, by the name of their run: lists of dicts, numbers as floats; of the
+    models that are here."""
+    lines = read_all(name)
+    return {row.name: lines[row.name] for row in rows() if row.name in lines}
+
+
+def read_all(name):
+    """The same, of all models."""
     path, lines = catalog.ROOT / "Results" / f"{name}.csv", {}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             for line in csv.DictReader(file):
                 lines.setdefault(line.pop("name"), []).append({key: float(value) for key, value in line.items()})
-    return {row.name: lines[row.name] for row in rows() if row.name in lines}
+    return lines
 
 
 @functools.cache
@@ -248,12 +255,9 @@ def measured(row, folder=None):
 
 def main():
     lines, bins = [], []
-    path = catalog.ROOT / "Results" / "measures.csv"
-    before = {line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]} if (
-        path.exists()) else set()
-    if absent := sorted(before - {row.name for row in rows()}):
-        raise SystemExit(f"{len(absent)} of the models in {path} are not here, {absent[0]}.h5 the first; their lines "
-                         "would be lost. Bring them back (git checkout), or delete their lines.")
+    if absent := sorted(read_all("measures").keys() - {row.name for row in rows()}):
+        raise SystemExit(f"{len(absent)} of the models in Results/measures.csv are not here, {absent[0]}.h5 the first; "
+                         "their lines would be lost. Bring them back (git checkout), or delete their lines.")
     for row in rows():
         if (backend := keras.backend.backend()) not in catalog.run_of(row)["versions"]:
             raise SystemExit(f"{row.label} was not trained with {backend}, which begins with other weights. Set "

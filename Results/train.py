@@ -25,7 +25,7 @@ import catalog
 
 
 def command(row):
-    """The command that trains a row, as a list; a run that differs from its script's keeps no weights, but for one."""
+    """The command that trains a row, as a list; it keeps no weights where the published run is without its model."""
     options = [word for name, value in row.options.items() for word in (f"--{name}", str(value))]
     no_weights = ["--no-weights"] * (".h5" not in catalog.endings(row))
     return [sys.executable, str(catalog.script_of(row)), *options, *no_weights]

@@ -37,8 +37,8 @@ class BatchNormalization(layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma if self.scale else tf.ones_like(self.beta), offset=self.beta, is_training=bool(
-                training), mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon,
+            x=inputs, scale=self.gamma if self.scale else tf.ones_like(self.beta), offset=self.beta,
+            mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon, is_training=bool(training),
             exponential_avg_factor=1.0)
         if training:
             for moving, now in (self.moving_mean, mean), (self.moving_variance, variance):

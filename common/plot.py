@@ -40,7 +40,7 @@ def curves(run, path, others=()):
     right.set(xlabel="epoch", ylabel="loss", yscale="log")  # fitted random labels drive the test loss far up
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
-    if np.divide(*right.get_ylim()) > 0.2:
+    if np.divide(*right.get_ylim()) > 0.2:  # of so short a logarithmic axis hardly a number would be shown
         right.set_yscale("linear")
     for axes in left, right:
         axes.grid(alpha=0.3)
