@@ -84,6 +84,9 @@ def test_the_kernel_on_mnist(tmp_path, forks, random):
     assert "not the published data set" in process.stdout
     told = record.read(tmp_path / "cifar10_gaussian_kernel--mnist.run.h5")
     assert told["train_accuracy"] == told["random_train_accuracy"] == 1 and "paper_test" not in told
+    x, y = parts["x_train"].reshape(300, -1) / 255, np.eye(10)[parts["y_train"]]
+    k = imported(KERNEL).kernel(x, x, told["width"])
+    assert told["norm"] == pytest.approx(np.sqrt(np.trace(y.T @ np.linalg.solve(k, y))), rel=1e-3)
     assert told["title"].startswith("Gaussian kernel on MNIST,") and told["title"].endswith("(mnist)")
     np.savez(tmp_path / "mnist.npz", **{name: part[:, :5] if part.ndim == 3 else part for name, part in parts.items()})
     assert "mnist.npz cannot be read (cannot reshape" in one_sentence(forks.run(KERNEL, *options))
