@@ -18,7 +18,7 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.05        # of the first epoch
 LEARNING_RATE_DECAY = 0.97  # factor after every epoch: 0.94 after every two, as Szegedy et al. (2016), section 8
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
-WEIGHT_DECAY = 4e-5         # L2 penalty on every kernel
+WEIGHT_DECAY = 4e-5         # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 IMAGE_SIZE = 299            # height and width in pixels, 75 at least
 

@@ -1,6 +1,7 @@
 """LSTM on IMDB, shuffled words.
 
-The words of each review, training and test, stand in an order drawn at random, once: only the bag of words is left.
+The words of each review, training and test, stand in an order drawn at random, once: only the bag of words is left.  Of
+a review of more than 200 words the network then sees 200 from all over it, where the baseline sees the last 200.
 On images, in the paper: Figure 1, "random pixels" (each image's pixels in an order of its own).
 """
 

@@ -1,6 +1,6 @@
 """LSTM on IMDB, weight decay.
 
-The baseline with an L2 penalty on its weights: the training set is fitted all the same.
+The baseline with an L2 penalty on its weights: the training set is still fitted.
 On images, in the paper: the rows of Table 1 with weight decay.
 """
 
@@ -14,7 +14,7 @@ EPOCHS = 15                 # passes over the training set
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-WEIGHT_DECAY = 1e-5         # L2 penalty on every kernel and on the word vectors
+WEIGHT_DECAY = 1e-5         # L2 penalty on every kernel and the word vectors: half of PyTorch's weight_decay
 
 
 def build_model():

@@ -1,8 +1,8 @@
 """Random labels as a certificate on IMDB.
 
 A fifth of the training reviews get random labels.  As long as an LSTM fits the true labels and not yet the random
-ones, it has learned something: under the assumption in `bound` that bounds its test error, with no test review (RATT:
-Garg et al., 2021, arXiv:2105.00303).  Once the random labels are memorized, the bound says nothing.
+ones, it has learned something, and that bounds its test error, without a test review, if the assumption in `bound`
+holds (RATT: Garg et al., 2021, arXiv:2105.00303).  Once the random labels are memorized, the bound says nothing.
 Here it is above the test error in every epoch, and from the twelfth on above 100 %, too.
 """
 
@@ -20,11 +20,11 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 RANDOM = 0.2                # probability that a training label is redrawn from both classes
-DELTA = 0.1                 # probability that the bound of an epoch chosen beforehand is wrong
+DELTA = 0.1                 # the bound of an epoch chosen beforehand is wrong with this probability at most
 
 
 def bound(error_true, error_random, classes=imdb.CLASSES):
-    """The bound on the test error, from the errors on true and on random labels; `margin` is to be added to it.
+    """The bound on the test error, from the errors on true and on random labels; `deviation` is to be added.
 
     Source: Garg et al., 2021, theorem 3, under their assumption 1: wrong labels are fitted at least as well on the
     reviews that the network was trained on as they would be on new ones.
@@ -32,8 +32,8 @@ def bound(error_true, error_random, classes=imdb.CLASSES):
     return error_true + classes - 1 - classes * error_random
 
 
-def margin(true, random, delta, classes=imdb.CLASSES):
-    """What random fluctuations add to the bound: `true`, `random` count examples; it fails with probability `delta`."""
+def deviation(true, random, delta, classes=imdb.CLASSES):
+    """Added to the bound, so that it holds with probability 1 - delta or more; `true`, `random` count examples."""
     factor = 2 * classes + math.sqrt(classes) + random / (true * math.sqrt(classes))
     return factor * math.sqrt(math.log(4 / delta) / (2 * random))
 
@@ -48,26 +48,26 @@ class Bound(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.labels
         errors = {"error_true": wrong[~self.random].mean(), "error_random": wrong[self.random].mean()}
-        logs |= errors | {"bound": bound(**errors) + margin((~self.random).sum(), self.random.sum(), DELTA)}
+        logs |= errors | {"bound": bound(**errors) + deviation((~self.random).sum(), self.random.sum(), DELTA)}
 
 
 def draw(run, path):
     """Draws the errors and the bound over the epochs."""
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
     test, expected = 1 - history["val_accuracy"], bound(history["error_true"], history["error_random"])
-    for values, label, style in ((history["bound"], f"bound on the test error, wrong once in {1 / DELTA:g}", "C3-"),
-                                 (expected, "the bound without its margin for chance", "C3:"),
+    for values, label, style in ((history["bound"], f"bound on the error, {1 - DELTA:.0%} sure for one epoch", "C3-"),
+                                 (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),
                                  (history["error_random"], "error on random labels", "C4--"),
                                  (history["error_true"], "error on true labels", "C0--")):
         axes.plot(np.arange(1, len(test) + 1), 100 * values, style, label=label)
     axes.set(xlabel="epoch", ylabel="error in %", ylim=(0, 130))
-    axes.axhline(100, color="gray", linewidth=0.8)  # above it the bound says nothing
+    axes.axhline(100 - 100 / imdb.CLASSES, color="gray", linewidth=0.8, label="error of guessing")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     best = history["bound"].argmin()
-    plot.heading(figure, run["title"], f"after epoch {best + 1} lowest bound {100 * history['bound'][best]:.1f} %, "
-                 f"without margin {100 * expected[best]:.1f} %, test error {100 * test[best]:.1f} %")
+    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}) {100 * history['bound'][best]:.1f} %, "
+                 f"without the deviation term {100 * expected[best]:.1f} %, test error {100 * test[best]:.1f} %")
     plot.save(figure, path)
 
 

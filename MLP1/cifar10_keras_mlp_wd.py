@@ -17,7 +17,7 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 UNITS = 512                 # of the hidden layer
-WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 
 
 def build_model():

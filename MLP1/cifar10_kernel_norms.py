@@ -4,9 +4,8 @@ Of all functions that fit the labels, that with K alpha = y has the smallest nor
 Does the norm tell how wrong it is on new images?  Fitted here, on raw pixels / 255 and on standardized images: true
 labels; random ones; and the bad interpolant, from the same K: IMAGES true labels, and wrong ones on EXTRA images more.
 All fit.  For one K, labels with a larger norm have a larger error.  But more true labels have a larger norm and a
-smaller error, and a narrow kernel has a smaller norm and a larger error: by itself the norm predicts nothing.
-Takes 6 GB of memory and some 6 minutes on two free cores, estimated; on busy ones it took 17.
-Paper: section 5: on MNIST one kernel has norm 220 and 1.2 % test error, another norm 390 and 0.6 %.
+smaller error, and a narrow kernel has a smaller norm and a larger error: by itself the norm predicts nothing.  6 GB.
+Paper: section 5, MNIST: norm 220 and 1.2 % test error on pixels, 390 and 0.6 % after a Gabor wavelet transform.
 """
 
 import time
@@ -55,7 +54,8 @@ def draw(run, path):
         axes.set(xlabel="norm of the solution", ylabel="test error in %", ylim=(0, 100), title=f"{pixels} pixels")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right", title="numbers: images fitted")
-    plot.heading(figure, run["title"], "all labels are fitted; a larger norm goes with more error, less, or the same")
+    worst = max(np.max(run[pixels][kind][1]) for pixels in PIXELS for kind in KINDS)
+    plot.heading(figure, run["title"], f"training error {100 * worst:.2f} % at most")
     plot.save(figure, path)
 
 

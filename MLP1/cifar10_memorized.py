@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from cifar10_pretrained_on_random_labels import fit
 
-TRAININGS = 50        # networks, each trained on images of its own; an even number, to compare two halves
+TRAININGS = 50        # networks, each trained on images of its own
 SHARE = 0.7           # fraction of the images that a network is trained on
 EPOCHS = 20           # passes over these
 BATCH_SIZE = 128      # examples in a step
@@ -25,7 +25,7 @@ CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 
 
 def right_answers(model, initial, train, fed, every, rows, seed):
-    """Trains new weights on some rows of `train`; returns whether it answers `every` image right, (n,) of bool."""
+    """Trains new weights on some rows of `train`; returns which of all images get their fitted label, (n,) of bool."""
     keras.utils.set_random_seed(seed)
     model.set_weights(build_model().get_weights())
     fit(model, initial, train, fed, rows, EPOCHS, seed)
@@ -33,7 +33,7 @@ def right_answers(model, initial, train, fed, every, rows, seed):
 
 
 def memorization(chosen, right):
-    """How much more often networks trained on an image get it right, 0 if all or none were; (trainings, n) to (n,)."""
+    """How much more often networks trained on an image give its label, 0 if all or none; (trainings, n) to (n,)."""
     known, other = ((right * part).sum(axis=0) / np.maximum(part.sum(axis=0), 1) for part in (chosen, ~chosen))
     return np.where(chosen.any(axis=0) & ~chosen.all(axis=0), known - other, 0)
 

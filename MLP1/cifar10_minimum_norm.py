@@ -4,7 +4,7 @@ A linear model, two classes, fewer images than pixels: infinitely many weights f
 w -= rate * (<w, x_i> - y_i) x_i, adds a multiple of an image.  So from zero w stays a combination of images, X^T alpha,
 and just one of these fits, X X^T alpha = y: the solution of smallest norm.  From a random start the part of w that is
 orthogonal to all images stays forever: it fits as well, and has a larger norm and a larger test error.  The loss cannot
-tell them apart: it is 0 at both, of the same curvature, X^T X.  Half a minute, 1 GB; more images take more epochs.
+tell them apart: it is 0 at both, of one curvature, 2 X^T X / n.  Half a minute, 1 GB; more images take more epochs.
 Paper: section 5.
 """
 
@@ -16,7 +16,7 @@ from common import cifar10, data, experiment, plot, say
 import numpy as np
 
 CLASSES = 8, 6          # of CIFAR-10: ships, whose label is 1, and frogs, -1
-IMAGES = 300            # training images, fewer than the 2,352 pixels (of three colors)
+IMAGES = 300            # training images, fewer than the 2,352 inputs, 28 x 28 pixels of three colors
 EPOCHS = 1000           # passes over them, one image in a step
 LEARNING_RATE = 0.0004  # below 2 / |x|^2 of every image, which is 2 / 2352
 START = 0.1             # standard deviation of the random start's weights
@@ -68,7 +68,7 @@ if __name__ == "__main__":
         parts += part.inputs[rows].reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
     if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1) or not 0 < LEARNING_RATE < 2 / x.shape[1] or EPOCHS < 0:
-        raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images (no more are there, or few pixels), a "
+        raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images (no more are there, or inputs), a "
                          f"--learning-rate between 0 and {2 / x.shape[1]:.2g}, and 0 or more --epochs.")
     x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 LABEL_NOISE = 1.0  # probability that a training label is redrawn from all classes; test labels stay true
-KINK = 0.25        # fraction of the way from an image to the next one after which c bends, below 0.5
+KINK = 0.25        # fraction of the way from an image to the next at which c bends; slopes would explode from 0.5 on
 ZOOM = 12          # images in the right half of the picture
 
 

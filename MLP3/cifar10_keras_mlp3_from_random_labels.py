@@ -17,7 +17,7 @@ BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
-WEIGHT_DECAY = 0.0          # L2 penalty on every kernel
+WEIGHT_DECAY = 0.0          # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 INITIAL_WEIGHTS = "cifar10_keras_mlp3_rand.h5"  # those of a model beside this script
 
 

@@ -1,7 +1,7 @@
 """Mini Alexnet on CIFAR-10.
 
-Two convolutions with local response normalization and two dense layers, the network of TensorFlow's CIFAR-10 tutorial:
-the baseline of the folder's other scripts.
+Two convolutions with local response normalization and two dense layers: the network of TensorFlow's CIFAR-10 tutorial,
+which normalizes before its second max-pooling, the paper's after it (appendix A).  The baseline of the other scripts.
 Paper: Table 1, "Alexnet", no random crop, no weight decay.
 """
 

@@ -1,6 +1,6 @@
 """Mini Alexnet on CIFAR-10, random labels, weight decay.
 
-Random labels with an L2 penalty on the weights: here the network fits them all the same, after a slow start.
+Random labels with an L2 penalty on the weights: here the network still fits them, after a slow start.
 Paper: appendix, random labels with regularizers, "Alexnet", weight decay: failed to converge.
 """
 
@@ -15,7 +15,7 @@ BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
-WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 

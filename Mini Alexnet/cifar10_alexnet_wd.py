@@ -1,6 +1,6 @@
 """Mini Alexnet on CIFAR-10, weight decay.
 
-The baseline with an L2 penalty on its weights: the training set is fitted all the same.
+The baseline with an L2 penalty on its weights: the training set is still fitted.
 Paper: Table 1, "Alexnet", no random crop, weight decay.
 """
 
@@ -16,7 +16,7 @@ EPOCHS = 60                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
-WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 

@@ -29,7 +29,7 @@ def gaussian(images, seed):
 
 
 def build_model():
-    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 trainable parameters."""
     def conv(x, filters, size, strides=1):
         x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
         x = BatchNormalization(scale=False)(x)

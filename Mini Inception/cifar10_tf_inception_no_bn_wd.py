@@ -15,12 +15,12 @@ EPOCHS = 40                 # passes over the training set
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.92  # factor after every epoch; the paper's 0.95 takes more of them
-WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel
+WEIGHT_DECAY = 5e-4         # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 
 
 def build_model():
-    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 parameters."""
+    """Maps images, (batch, 28, 28, 3), to logits, (batch, 10); 1,649,402 trainable parameters."""
     l2 = keras.regularizers.L2(WEIGHT_DECAY)
 
     def conv(x, filters, size, strides=1):

@@ -7,6 +7,7 @@ results.csv, history.csv and SHA256SUMS, the digests of the files that all this 
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
 
+import argparse
 import hashlib
 import math
 import runpy
@@ -51,14 +52,14 @@ APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true 
          "Widths": "More units than it takes to fit all labels, wrong ones too, and what that does to the test error",
          "From_random_labels": "True labels fitted from weights that fit random ones: a worse minimum?",
          "cifar10_pretrained_on_random_labels": "Pretrained on random labels of other images",
-         "cifar10_memorized_label_noise": "Memorized images: wrong labels score high, and so do many right ones",
-         "cifar10_memorized": "The most and the least memorized images of each class",
+         "cifar10_memorized_label_noise": "Memorized images: right more often if trained on; wrong labels above all",
+         "cifar10_memorized": "Six of the most and six of the least memorized images of each class",
          "cifar10_random_labels_bound": "Random labels as a certificate: with ten classes the bound says nothing",
-         "imdb_random_labels_bound": "With two classes, on text, it bounds the test error until they are memorized"}
+         "imdb_random_labels_bound": "With two classes, on text, the bound says something for two epochs"}
 SPLITS = "train", "test"
 SUMS = "SHA256SUMS"  # in Results/, as the tool of that name reads it
 # Number of runs: 97.5 % quantile of Student's t distribution with one degree of freedom less
-T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 
 
 def table(rows):
@@ -90,16 +91,16 @@ def table(rows):
 
 
 def script_link(row):
-    """A link from Results/ to a row's script, under the row's name; the name alone where there is no script yet."""
-    return f"[{row.label}](../{quote(row.script)})" if catalog.script_of(row) else row.label
+    """A link from Results/ to a row's script, under the row's name."""
+    return f"[{row.label}](../{quote(row.script)})"
 
 
 def claims_table():
     """Makes the Markdown table of the paper's claims: what here shows each, and whether it holds."""
     lines = ["| section | the paper's claim | here | verdict |", "| --- | --- | --- | --- |"]
     for claim in claims.CLAIMS:
-        pictures = [f"[picture]({quote(name)}.png)" for name in claim.pictures
-                    if (catalog.ROOT / "Results" / f"{name}.png").exists()]
+        pictures = [f"[{name.replace('_', ' ') if name in figures.ALL else 'picture'}]({name}.png)"
+                    for name in claim.pictures if (catalog.ROOT / "Results" / f"{name}.png").exists()]
         scripts = list(map(script_link, claim.rows)) * (len(claim.rows) <= 3)  # of more the picture tells
         lines.append(f"| {claim.section} | {claim.text} | {'<br>'.join(scripts + pictures)} "
                      f"| {claims.verdict(claim)} |")
@@ -123,10 +124,11 @@ def early_stopping_table():
             if runs:
                 summary.append(f"{data}{words}: {claims.span(map(gain, runs))} points, best at epoch "
                                f"{claims.span(map(best_epoch, runs), 0)}.")
-    noisy = {row.label: gain(catalog.run_of(row)) for row in catalog.swept() if row.options and catalog.file_of(row)}
+    noisy = {row.label: gain(catalog.run_of(row)) for row in catalog.swept()
+             if 0 < row.options.get("label-noise", 0) < 1 and catalog.file_of(row)}
     if noisy:
         most = max(noisy, key=noisy.get)
-        summary.append("With random labels among the true ones it would bring much more, up to "
+        summary.append("With random labels among the true ones it would bring up to "
                        f"{noisy[most]:.1f} points ({most}).")
     return "\n".join(lines) + "\n\n" + "\n".join(summary)
 
@@ -149,6 +151,28 @@ def measures_table():
             cells += [f"{rank(values, gaps):.2f}" for rank in (measures.spearman, measures.kendall)]
         cells += [str(measures.as_claimed(found, name, pairs)) for pairs in of_pairs]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def norms_table():
+    """Makes the Markdown table of the norms of Gaussian kernels' solutions, beside their test errors."""
+    lines = ["| kernel | labels fitted | images | norm | training error | test error |",
+             "| --- | --- | ---: | ---: | ---: | ---: |"]
+    for row in filter(catalog.file_of, (catalog.KERNEL_NORMS, catalog.KERNEL, catalog.MNIST)):
+        run = catalog.run_of(row)
+        if row == catalog.KERNEL_NORMS:
+            kinds = {"narrow": "true", "true": "true", "wrong": "true and wrong", "random": "random"}
+            found = [(f"{pixels} pixels" + ", narrow" * (kind == "narrow"), words, count, *run[pixels][kind][:, k])
+                     for pixels in ("raw", "standardized") for kind, words in kinds.items()
+                     for k, count in enumerate(run[pixels]["images"][:run[pixels][kind].shape[1]])
+                     if kind == "narrow" or k == 3 or kind == "true" and k == 0]
+        else:
+            count = {"CIFAR-10": 50_000, "MNIST": 60_000}[row.data]
+            found = [({"CIFAR-10": "standardized pixels", "MNIST": "MNIST"}[row.data], labels, count, run[norm],
+                      *(1 - run[f"{of}{split}_accuracy"] for split in SPLITS))
+                     for labels, norm, of in (("true", "norm", ""), ("random", "random_norm", "random_"))]
+        lines += [f"| {kernel} | {labels} | {count:,} | {norm:,.0f} | {100 * train:.2f} % | {100 * test:.1f} % |"
+                  for kernel, labels, count, norm, train, test in found]
     return "\n".join(lines)
 
 
@@ -177,7 +201,7 @@ def paper(row):
 
 def accuracy(row, split):
     """A row's accuracy in %, as a cell: over its seeds, where there are several, the mean, the standard deviation and
-    how many there are; where there is one, the top-5 accuracy follows in brackets."""
+    how many there are; top-5 accuracy, where there is one, follows in brackets."""
     values, run = catalog.accuracies(row, split), catalog.run_of(row)
     if not len(values):
         return "-"
@@ -194,7 +218,7 @@ def prediction(row, split):
     values = catalog.accuracies(row, split)
     if len(values) < 2:
         return None
-    half = T_QUANTILES[len(values)] * values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
+    half = T_QUANTILES[min(len(values), max(T_QUANTILES))] * values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
     return (max(math.floor(100 * (values.mean() - half)) / 100, 0),
             min(math.ceil(100 * (values.mean() + half)) / 100, 100))
 
@@ -203,20 +227,20 @@ def links(row, picture=True):
     """Links from Results/ to a row's script, model or run, and picture."""
     file = catalog.file_of(row)
     paths = {"script": f"../{row.script}",
-             "run" if file.name.endswith(".run.h5") else "model": f"../{file.relative_to(catalog.ROOT).as_posix()}"}
+             "model" if catalog.model_of(row) else "run": f"../{file.relative_to(catalog.ROOT).as_posix()}"}
     if picture and row.picture:
         paths["picture"] = f"{row.picture}.png"
     return ", ".join(f"[{word}]({quote(path)})" for word, path in paths.items())
 
 
 def gallery(pictures):
-    """Makes a Markdown table of thumbnails, three in a row, each linked to its picture.
+    """Makes a Markdown table of thumbnails, three in a row, each linked to its picture; of the pictures that are here.
 
     Args:
         pictures: dict, name of the picture in Results/ to the caption below it.
     """
     cells = [f'<a href="{name}.png"><img src="{name}.png" width="270" alt="{name}"></a><br>{caption}'
-             for name, caption in pictures.items()]
+             for name, caption in pictures.items() if (catalog.ROOT / "Results" / f"{name}.png").exists()]
     cells += [""] * (-len(cells) % 3)
     lines = [f"| {' | '.join(cells[number:number + 3])} |" for number in range(0, len(cells), 3)]
     return "\n".join([*lines[:1], "| :---: | :---: | :---: |", *lines[1:]]) if lines else "Not trained yet."
@@ -292,8 +316,7 @@ def main():
     for name, draw in figures.ALL.items():
         draw(results / (name + ".png"))
     fill(readme, "figures", gallery(FIGURES))
-    fill(readme, "apart", gallery({name: caption for name, caption in APART.items()
-                                   if (results / f"{name}.png").exists()}))
+    fill(readme, "apart", gallery(APART))
     fill(readme, "measures", measures_table())
     fill(readme, "starts", starts_table())
     fill(readme, "widths", widths_table())
@@ -302,6 +325,7 @@ def main():
                                        if row.network == network}))
     fill(readme, "claims", claims_table())
     fill(readme, "early stopping", early_stopping_table())
+    fill(readme, "norms", norms_table())
     for mark, table_rows in catalog.TABLES.items():
         fill(readme, mark, table(table_rows))
     fill(catalog.ROOT / "README.md", "finding", finding())
@@ -309,8 +333,9 @@ def main():
         fill(results / "exercises.md", name, text)
     spreadsheets.write_all(results)
     write_sums()
-    print(f"Drew {len(rows) + len(figures.ALL)} pictures and their tables from the runs' files")
+    print("Drew the pictures and their tables from the runs' files")
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

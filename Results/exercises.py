@@ -31,14 +31,14 @@ def first(run):
 
 
 def decay(random, random_decay, true, true_decay):
-    return (f"Hardly: random labels are fitted to {percent(random_decay, 'train')} ({percent(random, 'train')} "
+    return (f"Random labels are fitted to {percent(random_decay, 'train')} ({percent(random, 'train')} "
             f"without). With true labels it changes test accuracy from {percent(true, 'test')} to "
             f"{percent(true_decay, 'test')}.")
 
 
 def coin(run):
-    return (f"{2 * run['train_accuracy'] - 1:.4f}: nearly 1, the largest there is. The bound promises a test "
-            "error below 100 %, whatever the labels.")
+    return (f"{2 * run['train_accuracy'] - 1:.4f}; 1 is the largest there is, and at 1 the bound promises a test error "
+            "below 100 %, whatever the labels.")
 
 
 def theorem(run, true):
@@ -74,9 +74,10 @@ def descent(run):
 def batch(small, large):
     return (f"Batches of 64: {percent(small, 'train')} train, {percent(small, 'test')} test; of 1,024: "
             f"{percent(large, 'train')} train, {percent(large, 'test')} test, with the same epochs and learning "
-            "rate, so a sixteenth of the steps: it has reached no minimum yet, flat or sharp. To compare two, train it "
-            "until it fits, with more epochs or a larger learning rate. What width means depends on how the weights "
-            "are scaled (Dinh et al., 2017): see [the measures](README.md#what-tells-them-apart).")
+            "rate, so a sixteenth of the steps. What has not fitted the training set is at no minimum yet, flat or "
+            "sharp; to compare two, train it until it fits, with more epochs or a larger learning rate. What width "
+            "means depends on how the weights are scaled (Dinh et al., 2017): see "
+            "[the measures](README.md#what-tells-them-apart).")
 
 
 def memorized(run):
@@ -86,7 +87,7 @@ def memorized(run):
 
 
 def regularizer(random_decay, true, true_decay):
-    fitted, test = random_decay["history"]["accuracy"][21], true_decay["history"]["val_accuracy"][21]
+    fitted, test = random_decay["history"]["accuracy"][:22][-1], true_decay["history"]["val_accuracy"][:22][-1]
     return (f"Not weight decay alone: random labels are still fitted to {percent(random_decay, 'train')}. Stopped "
             f"after 22 epochs as well, {100 * fitted:.1f} % of them are fitted, and with true labels test accuracy is "
             f"{100 * test:.1f} % ({percent(true, 'test')} without either). But the network that was trained to "

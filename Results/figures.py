@@ -55,8 +55,8 @@ def table_1(path):
     for split, color in ("train", plot.TRAIN), ("test", plot.TEST):
         axes.scatter([catalog.accuracies(row, split).mean() for row in rows], places, color=color,
                      label=f"{split}, ours")
-        axes.scatter([catalog.run_of(row)[f"paper_{split}"] for row in rows], places, s=90, facecolors="none",
-                     edgecolors=color, label=f"{split}, paper")
+        of_paper = [float((catalog.paper_of(row) or 2 * [np.nan])[split == "test"]) for row in rows]
+        axes.scatter(of_paper, places, s=90, facecolors="none", edgecolors=color, label=f"{split}, paper")
     axes.set(xlabel="accuracy in %", xlim=(0, 103), yticks=list(places),
              yticklabels=[row.label for row in rows])
     axes.set_title("Table 1 of the paper, CIFAR-10", fontsize=14)
@@ -65,8 +65,15 @@ def table_1(path):
     plot.save(figure, path)
 
 
-def _losses(path, title, curves):
-    """Draws training losses, each the average of an epoch at its middle, over the steps; `curves`: label to row."""
+def _losses(path, title, curves, of_paper=""):
+    """Draws training losses, each the average of an epoch at its middle, over the steps.
+
+    Args:
+        path: of the picture.
+        title: what is drawn; the schedule of the learning rate is added.
+        curves: dict, label to row.
+        of_paper: what the paper has otherwise, in words.
+    """
     figure, axes = plot.subplots(figsize=(7, 4.2))
     runs = {label: catalog.run_of(row) for label, row in curves.items() if catalog.file_of(row)}
     for number, label in enumerate(curves):
@@ -75,10 +82,11 @@ def _losses(path, title, curves):
             loss = run["history"]["loss"]
             axes.plot((np.arange(len(loss)) + 0.5) * _steps_per_epoch(run) / 1000, loss, color=f"C{number}",
                       label=label, marker=".")
-    rate = " and ".join(sorted({f"{run['settings']['learning_rate']:g}" for run in runs.values()}))
+    rate = " and ".join(sorted({"{learning_rate:g} times {learning_rate_decay:g} per epoch".format(
+        **{"learning_rate_decay": 0.95} | run["settings"]) for run in runs.values()}))  # in older files there is none
     axes.set(xlabel="thousand steps" + _missing([label for label in curves if label not in runs]),
              ylabel="training loss", xlim=(0, None), ylim=(0, None))
-    axes.set_title(f"{title} (learning rate {rate})", fontsize=14)
+    axes.set_title(f"{title}, learning rate {rate}{of_paper}", fontsize=11)
     axes.grid(alpha=0.3)
     if runs:
         axes.legend()
@@ -95,7 +103,8 @@ def figure_1a(path):
     shuffled, random, gaussian = catalog.RANDOMNESS
     _losses(path, "Mini Inception", {
         "true labels": catalog.with_noise("Mini Inception", 0.0), "shuffled pixels": shuffled, "random pixels": random,
-        "Gaussian noise": gaussian, "random labels": catalog.with_noise("Mini Inception", 1.0)})
+        "Gaussian noise": gaussian, "random labels": catalog.with_noise("Mini Inception", 1.0)},
+        " (the paper: 0.1)")
 
 
 def figure_1a_text(path):
@@ -169,7 +178,7 @@ def stopped_early(path):
     if not rows:
         return
     counts = [len(runs) for runs in rows.values()]
-    figure, panels = plot.subplots(len(rows), figsize=(9, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
+    figure, panels = plot.subplots(len(rows), figsize=(10, 1.6 + 0.7 * len(rows) + 0.27 * sum(counts)), sharex=True,
                                squeeze=False, height_ratios=[count + 1 for count in counts])
     for (axes,), (data, runs) in zip(panels, rows.items(), strict=True):
         labels = []
@@ -251,7 +260,7 @@ def normalized_margins(path):
     """Draws histograms of the training images' margins over the spectral product, true labels against random ones."""
     found, bins = measures.read("measures"), measures.read("margins")
     panels = {}
-    for pair in measures.pairs([row for row in measures.rows() if row.name in found]):
+    for pair in measures.pairs([row for row in measures.rows() if row.name in found and row.name in bins]):
         panels.setdefault(catalog.alike(pair).removesuffix(", weight decay"), []).append(pair)
     if not panels:
         return

@@ -27,6 +27,7 @@ all weights squared, no offsets and no normalization, and pooling as it is; offs
 the distance from the start.
 """
 
+import argparse
 import csv
 import functools
 import runpy
@@ -62,7 +63,7 @@ MEASURES = {"spectral_product": ("product of spectral norms", 1),
 def rows():
     """The rows of the networks on CIFAR-10 that are here with their weights, those with coins for labels left out."""
     return [row for row in catalog.CIFAR10 + catalog.RANDOMNESS + catalog.REGULARIZED
-            if catalog.file_of(row) and not catalog.file_of(row).name.endswith(".run.h5")]
+            if catalog.model_of(row)]
 
 
 def gap(row):
@@ -274,4 +275,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -7,8 +7,9 @@
     python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
-Other options go to every script, with their values as --name=value; a run is missing where no file has the published
-name.  A run that was interrupted, by SIGTERM to this program, too, is resumed.
+Other options go to every script, with their values as --name=value; give --out with them, since a run is missing where
+no file has the published name, whatever they are.  A run that was interrupted, by SIGTERM to this program, too, is
+resumed.
 """
 
 import argparse
@@ -50,28 +51,33 @@ def take_cores(free):
         os.sched_setaffinity(0, cores)
 
 
+def folder(text):
+    """The path that an option of the command line names, with the home folder in the place of ~."""
+    return Path(os.path.expanduser(text))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False)  # --seed is not --seeds
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="names, with * and ?, or table-1")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="names as --list prints them, with * and ?, or table-1")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 of each (default: 1)")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="runs side by side (default: 1)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to save (default: beside the scripts)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
+    parser.add_argument("--out", type=folder, metavar="FOLDER", help="where to save (default: beside the scripts)")
+    parser.add_argument("--data", type=folder, metavar="FOLDER", help="where the data sets are")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_args()
 
     running, stopping = [], []
 
     def there(row):
-        folder = options.out or (catalog.ROOT / row.script).parent
+        place = options.out or (catalog.ROOT / row.script).parent
         # Where bfloat16 is slow, the script adds its precision to the name.
-        names = {path.name.replace("--precision-float32", "") for path in folder.glob("*.h5")}
+        names = {path.name.replace("--precision-float32", "") for path in place.glob("*.h5")}
         return any(row.stem + ending in names for ending in catalog.endings(row))
 
     def train(row):
         began, pipe = time.perf_counter(), subprocess.PIPE if options.at_once > 1 else None
-        where = [f"--{name}={folder}" for name in ("out", "data") if (folder := getattr(options, name))]
+        where = [f"--{name}={place}" for name in ("out", "data") if (place := getattr(options, name))]
         process = subprocess.Popen([*command(row), *where, *others], text=True, errors="replace", stdout=pipe,
                                    stderr=pipe)
         running.append(process)
@@ -94,14 +100,17 @@ def main():
         parser.error("--seeds and --at-once are 1 or more")
     if options.out and options.out.exists() and not options.out.is_dir():
         parser.error(f"{options.out} is no folder")
+    if unknown := [pattern for pattern in options.runs if not chosen([pattern])]:
+        parser.error(f"no run is named {' or '.join(unknown)}")
     rows = chosen(options.runs, options.seeds)
     if any(row.options.get("seed", 0) >= catalog.SEEDS.get(row.network, 1) for row in rows):
         print("The tables take as many seeds as SEEDS in catalog.py says, fewer than these.", file=sys.stderr)
     missing = [row for row in rows if not there(row)]
-    if not rows:
-        parser.error(f"no run is named {' or '.join(options.runs)}")
     if options.list:
         print("\n".join(row.name for row in missing))
+        return
+    if not missing:
+        print("Nothing is missing." + " To train with other options, give --out FOLDER." * bool(others))
         return
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)

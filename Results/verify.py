@@ -40,6 +40,7 @@ from pathlib import Path
 import catalog
 import draw
 import measures
+import train
 from common import cifar10, data, label_noise, layers, record, speed  # noqa: F401 - layers: for Keras to load ours
 
 import keras
@@ -58,17 +59,20 @@ WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older fil
 
 
 def files(options):
-    listed, found = draw.listed().items(), draw.digests().items()
-    for name in sorted({name for name, _ in listed ^ found}):
-        yield False, f"{name} is not as {draw.SUMS} lists it"
-    yield True, f"{len(listed & found)} files have the digests listed"
+    listed, found = draw.listed(), draw.digests()
+    for name in sorted(listed | found):
+        if name not in found or name not in listed or found[name] != listed[name]:
+            yield False, f"{name} is " + (
+                "not here" if name not in found else f"not in {draw.SUMS}: run Results/draw.py" if name not in listed
+                else f"not as {draw.SUMS} lists it")
+    yield True, f"{len(listed.items() & found.items())} files have the digests listed"
 
 
 def drawings(options):
     published = catalog.ROOT
     with tempfile.TemporaryDirectory() as folder:
-        kept = [path for pattern in ("*/*.h5", "README.md", "*/*.md", "Results/m*.csv", "Results/*.json")
-                for path in published.glob(pattern)]
+        kept = [*{*map(catalog.file_of, catalog.published())}, *(path for pattern in (
+            "README.md", "*/*.md", "Results/m*.csv", "Results/*.json") for path in published.glob(pattern))]
         for path in kept:
             target = Path(folder) / path.relative_to(published)
             target.parent.mkdir(exist_ok=True)
@@ -149,6 +153,9 @@ def run_script(script, folder, options, *arguments):
 
 
 def solved(options):
+    if not catalog.file_of(catalog.MINIMUM_NORM):
+        yield False, "the file of the solution of minimum norm is not here"
+        return
     with tempfile.TemporaryDirectory() as folder:
         stored = catalog.run_of(catalog.MINIMUM_NORM)["solutions"]
         again = run_script("MLP1/cifar10_minimum_norm.py", folder, options)["solutions"]
@@ -190,7 +197,8 @@ def cifar_10(folder):
     """(training images, labels), (test images, labels), as `cifar10.read` documents them."""
     place = data.find_folder(folder, cifar10.FOLDER)
     if place is None:
-        return [(images, labels[:, 0]) for images, labels in keras.datasets.cifar10.load_data()]
+        with data.reading("CIFAR-10", "Connect to the network"):
+            return [(images, labels[:, 0]) for images, labels in keras.datasets.cifar10.load_data()]
     place = place / cifar10.FOLDER if (place / cifar10.FOLDER).exists() else place
     parts = []
     for name in *(f"data_batch_{number}" for number in range(1, 6)), "test_batch":
@@ -204,10 +212,11 @@ def cifar_10(folder):
 def reviews(folder):
     """(training reviews, labels), (test reviews, labels), as `imdb.read` documents them."""
     place = data.find_folder(folder, imdb.FILE)
-    path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
-    with data.reading(path, "Put IMDB, as Keras has it, there"), np.load(path, allow_pickle=True) as arrays:
-        return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))
-                for split in ("train", "test")]
+    with data.reading(place / imdb.FILE if place else "IMDB", "Put IMDB, as Keras has it, there"):
+        path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
+        with np.load(path, allow_pickle=True) as arrays:
+            return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))
+                    for split in ("train", "test")]
 
 
 @functools.cache
@@ -289,6 +298,9 @@ def measured(options):
     """Measures the MLPs again, whose norms take no power iteration and no minutes."""
     published, bins = measures.read("measures"), measures.read("margins")
     for row in (row for row in measures.rows() if row.network.startswith("MLP")):
+        if row.name not in published or row.name not in bins:
+            yield False, f"{row.label} is not in measures.csv and margins.csv: run Results/measures.py"
+            continue
         found, margins = measures.measured(row, options.data)
         same = all(np.isclose(found[name], published[row.name][0][name], rtol=1e-3, atol=1e-3) for name in found)
         low, high, images = np.transpose([list(line.values()) for line in bins[row.name]])
@@ -298,16 +310,17 @@ def measured(options):
 
 
 def models(options):
-    paths = [path for path in sorted(set(map(catalog.file_of, catalog.published()))) if ".run." not in path.name and (
-        not options.models or any(fnmatch(f"{path.parent.name}/{path.stem}", name) for name in options.models))]
-    if not paths:
-        raise SystemExit("No model has such a name." if options.models else "No model is here yet. Run a script.")
-    for path in paths:
+    names = {f"{path.parent.name}/{path.stem}": path
+             for path in sorted(set(filter(None, map(catalog.model_of, catalog.published()))))}
+    if unknown := [pattern for pattern in options.models if not any(fnmatch(name, pattern) for name in names)]:
+        raise SystemExit(f"No model is named {' or '.join(unknown)}; give FOLDER/NAME without .h5.")
+    for path in (path for name, path in names.items()
+                 if not options.models or any(fnmatch(name, pattern) for pattern in options.models)):
         sample = None if options.every_image else SAMPLES.get(path.parent.name)
-        run, (train, test) = record.read(path), accuracies(path, options.data, sample)
-        same = agree(run["train_accuracy"], train, sample) and agree(run["test_accuracy"], test)
+        run, (of_train, of_test) = record.read(path), accuracies(path, options.data, sample)
+        same = agree(run["train_accuracy"], of_train, sample) and agree(run["test_accuracy"], of_test)
         part = f" of {sample:,} images" if sample else ""
-        yield same, f"{path.parent.name}/{path.name}: {train:.2%} train{part}, {test:.2%} test" + (
+        yield same, f"{path.parent.name}/{path.name}: {of_train:.2%} train{part}, {of_test:.2%} test" + (
             "" if same else f"; its file has {run['train_accuracy']:.2%} and {run['test_accuracy']:.2%}")
 
 
@@ -318,9 +331,10 @@ CHECKS = {"files": files, "drawings": drawings, "data": data_sets, "labels": lab
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=", ".join(CHECKS))
-    parser.add_argument("--models", nargs="+", default=[], metavar="NAME", help="names, with * and ?; default: all")
+    parser.add_argument("--models", nargs="+", default=[], metavar="NAME",
+                        help="FOLDER/NAME without .h5, with * and ?; default: all")
     parser.add_argument("--every-image", action="store_true", help="Mini Inception, too, on all training images")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the data sets are")
+    parser.add_argument("--data", type=train.folder, metavar="FOLDER", help="where the data sets are")
     options = parser.parse_args()
     unknown = [name for name in options.checks if name not in CHECKS]
     if unknown:

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no lines about GPUs that a
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # more than doubles the speed of convolutions
 _backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "jax")  # no keras.json
 if not find_spec(_backend):
-    raise SystemExit(f"KERAS_BACKEND={_backend} is not installed. Set it to tensorflow or jax.")
+    raise SystemExit(f"Keras' backend {_backend} is not installed. Install it, or set KERAS_BACKEND.")
 for _file in "keras.py", os.path.join("keras", "__init__.py"):
     if os.path.exists(os.path.join(sys.path[0], _file)):
         raise SystemExit(f"{os.path.join(sys.path[0], _file)} hides the package keras from this script. Rename it.")

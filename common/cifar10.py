@@ -17,7 +17,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
     `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
     shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
-    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all.
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all, by images of any size and channels.
     """
     splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
     (images, labels), (test_images, test_labels) = splits
@@ -80,20 +80,15 @@ class Images(data.Batches):
         super().__init__(standardize(central(images)), *args, **kwargs)
 
     def crop(self, random):
-        windows = _windows(self.images)
-        count, tops, lefts = windows.shape[:3]
+        windows = np.lib.stride_tricks.sliding_window_view(self.images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
+        count, tops, lefts = windows.shape[:3]  # [image, top, left] is one window, of shape (28, 28, 3)
         return standardize(windows[np.arange(count), random.randint(0, tops, count), random.randint(0, lefts, count)])
 
 
-def _windows(images):
-    """A view of every window of every image: [image, top, left] is one window, of shape (28, 28, 3)."""
-    return np.lib.stride_tricks.sliding_window_view(images, (SIDE, SIDE, 3), axis=(1, 2, 3))[:, :, :, 0]
-
-
 def central(images):
-    """The central windows, uint8 of shape (n, 28, 28, 3), of images of shape (n, height, width, 3)."""
-    windows = _windows(images)
-    return windows[:, windows.shape[1] // 2, windows.shape[2] // 2]
+    """The central windows, 28 x 28 or the whole if smaller, of images of shape (n, height, width, channels)."""
+    top, left = (max(size - SIDE, 0) // 2 for size in images.shape[1:3])
+    return images[:, top:top + SIDE, left:left + SIDE]
 
 
 def standardize(images):

@@ -56,7 +56,8 @@ class Batches(keras.utils.PyDataset):
     `inputs` is an array of n examples as the network takes them, `labels` int32 of shape (n,), `settings` a dict for
     the .h5, `mislabeled` as `label_noise.training_part` returns it.  Without a `shuffle_seed` nothing is shuffled.
     With `random_crop` a subclass's method crop(random), given a RandomState, returns the inputs of each epoch.
-    Attributes: `shown`, this epoch's inputs; `order`, its row numbers; `rows`, which a script sets to train on a part.
+    Attributes: `shown`, this epoch's inputs; `order`, its row numbers; `rows`, those of the examples in use, which a
+    script sets, to numbers, a mask or a slice, to train on a part.
     """
 
     def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None,
@@ -66,8 +67,11 @@ class Batches(keras.utils.PyDataset):
             raise SystemExit(f"The batch size {batch_size} is not a whole number of 1 or more.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
         self.settings, self.mislabeled, self.random_crop, self.metric = settings or {}, mislabeled, random_crop, None
-        self.rows, self.loaded = np.arange(len(labels)), inputs[::97].copy()
+        self.chosen, self.loaded = slice(None), inputs[::97].copy()
         self.set_epoch(0)
+
+    rows = property(lambda self: np.arange(len(self.labels))[self.chosen],
+                    lambda self, rows: setattr(self, "chosen", rows))
 
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
@@ -85,7 +89,7 @@ class Batches(keras.utils.PyDataset):
         return Batches(self.inputs[rows], self.labels[rows], EVALUATION_BATCH)
 
     def digest(self):
-        """A hash of all labels and the first hundred inputs, by which a checkpoint knows its training examples."""
+        """A hash of the labels in use and of a hundred inputs, by which a checkpoint knows its training examples."""
         return hashlib.blake2b(bytes(self.labels[self.rows]) + bytes(self.inputs[:100]), digest_size=8).hexdigest()
 
     def __len__(self):
@@ -101,6 +105,6 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module, name):
         arrays = module.startswith("numpy") and name in ("_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype")
-        if not arrays and (module, name) != ("_codecs", "encode"):
+        if not arrays and (module, name) not in (("_codecs", "encode"), ("ml_dtypes", "bfloat16")):
             raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)

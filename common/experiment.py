@@ -22,7 +22,7 @@ from common.training import StopOnceFitted  # noqa: F401 - scripts say experimen
 import keras
 
 SETTINGS = {"dataset": "synthetic: generated here in a second, for a first look",
-            "limit": "train on so many examples only, the first ones, and after each epoch test on as many",
+            "limit": "train on only this many examples, the first ones; after each epoch, test on as many",
             "seed": "of weights, order, crops and random labels"}
 FOLDERS = {"data": "where the data set is (default: data/ if it is there, else downloaded)",
            "out": "where to save (default: beside the script)"}
@@ -31,7 +31,7 @@ FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
-LIMITS = {"seed": (0, 2**32 - 1), "units": (1, math.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # as in Keras
+LIMITS = {"seed": (0, 2**32 - 1), "units": (1, math.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # Keras'
 
 
 def start(script, dataset="cifar10", others=(), part=None):
@@ -81,7 +81,8 @@ def _parse(script, dataset, others):
         how = {"choices": choices[name]} if name in choices else {"type": kind, "metavar": kind.__name__.upper()}
         parser.add_argument("--" + name.replace("_", "-"), default=default, help=text.replace("%", "%%"), **how)
     for name, text in (FOLDERS | FLAGS).items():
-        how = {"action": "store_true"} if name in FLAGS else {"type": lambda p: Path(p).expanduser(), "metavar": "PATH"}
+        how = {"action": "store_true"} if name in FLAGS else {
+            "type": lambda path: Path(os.path.expanduser(path)), "metavar": "PATH"}
         parser.add_argument("--" + name.replace("_", "-"), help=text, **how)
     options = parser.parse_args()
     if options.dataset not in choices["dataset"]:
@@ -153,14 +154,17 @@ class Run:
         """Trains a compiled model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
 
         `train` and `test` are as a `load` of this collection returns them; test may be None.  `epochs` are passes over
-        the training examples, those of an interrupted run included.  What Keras `callbacks` keep is resumed, too.
+        the training examples, those of an interrupted run included.  Plain values (numbers, text, arrays, lists and
+        dicts of them) that `callbacks` keep are resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
             raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
                              f"{2 if self.history else 1}, with {epochs}.")
         callbacks, self.train, self.test = keras.tree.flatten(callbacks or []), train, test  # as Keras takes them
         train.set_epoch(0)  # again, as the script may have changed its inputs or rows
-        model.built or model(train[0][0][:1])  # a call with one example builds it
+        if not hasattr(getattr(model, "optimizer", None), "learning_rate"):  # as MultiOptimizer, which has several
+            raise SystemExit("Compile the model, with an optimizer that has one learning rate, before fit.")
+        model.built or model(train[0][0])  # a call builds it
         optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
         for step in len(train), 1, 0:  # the rate may be 0 at some of these; step 0 is last, as training begins there
             optimizer._iterations.assign(step)  # `iterations` is no variable if gradients are accumulated
@@ -175,6 +179,8 @@ class Run:
         self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
+        hide = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: [  # what means nothing in a test pass
+            logs.pop(f"val_{name}", None) for name in label_noise.CleanAndMislabeled.NAMES])
         over, restore = False, None  # `feeds` came first, as it calls the model, whose layers may draw random numbers
         if self.checkpoint.exists() and not self.given.fresh:
             over, restore = training.read_checkpoint(self, model, callbacks, epochs)
@@ -186,7 +192,7 @@ class Run:
             # Told how many steps there are, Keras sets the batches up once for an epoch, not twice.
             model.fit(fed, validation_data=tested, shuffle=False, initial_epoch=epochs if over else self.kept,
                       epochs=epochs, steps_per_epoch=len(fed), validation_steps=tested and len(tested),
-                      callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
+                      callbacks=[hide, *callbacks, keras.callbacks.LambdaCallback(on_train_begin=restore),
                                  training.Epochs(self, callbacks)], verbose=0)
         finally:
             for signum, handler in handlers.items():

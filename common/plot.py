@@ -27,7 +27,7 @@ def curves(run, path, others=()):
     for prefix, name, color in ("", "train", TRAIN), ("val_", "test", TEST):
         for axes, value, scale in (left, f"{prefix}{accuracy}", 100), (right, prefix + "loss", 1):
             if value in history:
-                axes.plot(epochs, scale * np.asarray(history[value]), color=color, label=name,
+                axes.plot(epochs[-len(history[value]):], scale * np.asarray(history[value]), color=color, label=name,
                           marker="o" if len(epochs) == 1 else None)
             if value in history and others:
                 every = scale * np.array(list(zip(*(seed["history"][value] for seed in (run, *others)), strict=False)))
@@ -40,7 +40,7 @@ def curves(run, path, others=()):
     right.set(xlabel="epoch", ylabel="loss", yscale="log")  # fitted random labels drive the test loss far up
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
-    if np.divide(*right.get_ylim()) > 0.2:  # of so short a logarithmic axis hardly a number would be shown
+    if min(history["loss"]) < 0 or np.divide(*right.get_ylim()) > 0.2:  # of so short an axis hardly a number is shown
         right.set_yscale("linear")
     for axes in left, right:
         axes.grid(alpha=0.3)

@@ -65,8 +65,7 @@ def write(path, run, model=None):
             group = file.create_group("run")
             for name, value in run.items():
                 if isinstance(value, dict) and name not in JSON:
-                    for part_name, values in value.items():
-                        group[f"{name}/{part_name}"] = np.asarray(values)
+                    group.create_group(name).update(value)
                 else:
                     group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
 
@@ -87,7 +86,7 @@ def accuracy_name(names):
 def accuracies(run):
     """The accuracies of the final weights, in words."""
     name = accuracy_name([n.removeprefix("train_") for n in run if n.startswith("train_")])
-    return ", ".join(f"{100 * run[f'{split}_{name}']:.2f} % {split}" for split in ("train", "test")
+    return ", ".join(f"{100 * np.mean(run[f'{split}_{name}']):.2f} % {split}" for split in ("train", "test")
                      if f"{split}_{name}" in run)
 
 

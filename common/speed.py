@@ -13,13 +13,12 @@ MOST_STEPS = 100  # in a call; more save nothing
 
 
 def feeds(model, train, test=None, callbacks=()):
-    """Sets how a compiled model is executed; returns (train, test), its examples, as `fit` takes them the fastest."""
+    """Sets how a compiled model is executed; returns (train, test), its examples, in the form that is fastest."""
     backend = keras.backend.backend()
     stepwise = any(not str(getattr(callback, f"on_{kind}batch_{when}").__module__).startswith("keras.")
                    for callback in callbacks for kind in ("", "train_", "test_") for when in ("begin", "end")) or any(
         getattr(callback, f"{what}_freq", "epoch") != "epoch" for callback in callbacks for what in ("save", "update"))
     model.train_function = model.test_function = model.predict_function = None  # compiled before, for single steps
-    model.jit_compile = backend == "jax"  # TensorFlow's own kernels beat XLA's on a CPU; JAX always uses XLA
     if backend == "tensorflow" and type(model.optimizer) is keras.optimizers.SGD and model.optimizer.momentum:
         model.optimizer.update_step = functools.partial(_momentum_step, model.optimizer)
     if backend == "jax" and on_gpu() and isinstance(train, keras.utils.PyDataset) and not stepwise:
@@ -55,7 +54,7 @@ def on_gpu():
 
 
 def feed(batches):
-    """Batches as Keras takes them the fastest: with TensorFlow as a tf.data.Dataset, else as they are."""
+    """Batches in the form that is fastest: with TensorFlow as a tf.data.Dataset, else as they are."""
     if hasattr(batches, "pipeline"):  # imagenet.Images, which builds its own tf.data.Dataset
         return batches.pipeline()
     if keras.backend.backend() != "tensorflow" or type(batches).__getitem__ is not data.Batches.__getitem__:
@@ -73,13 +72,9 @@ def feed(batches):
         labels.assign(batches.labels)
         yield batches.order
 
-    def epoch(order):
-        def batch(first):
-            rows = order[first:first + batches.batch_size]
-            return tf.gather(inputs, rows), tf.gather(labels, rows)
-        return tf.data.Dataset.range(0, len(batches.rows), batches.batch_size).map(batch)
-    dataset = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
-    return without_autotune(dataset.flat_map(epoch), len(batches))
+    orders = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
+    batched = orders.rebatch(batches.batch_size).map(lambda rows: (tf.gather(inputs, rows), tf.gather(labels, rows)))
+    return without_autotune(batched, len(batches))
 
 
 def without_autotune(dataset, length):

@@ -9,7 +9,7 @@ import pickle
 import sys
 import time
 
-from common import data, label_noise, record, say
+from common import data, record, say
 
 import keras
 import numpy as np
@@ -28,7 +28,8 @@ class StopOnceFitted(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         name = record.accuracy_name(logs)
-        self.recent = [*self.recent, [logs.get(name, 0.0), logs.get(f"val_{name}", 0.0)]][-self.epochs:]
+        now = [np.mean(logs.get(which, 0.0)) for which in (name, f"val_{name}")]
+        self.recent = [*self.recent, now][-self.epochs:]
         fitted, changes = np.min(self.recent, axis=0)[0] >= 0.999, np.ptp(self.recent, axis=0)
         if len(self.recent) == self.epochs and fitted and changes[0] <= 1e-4 and changes[1] <= 1e-3:
             self.model.stop_training = True
@@ -56,12 +57,12 @@ class Epochs(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.on_test_batch_end(batch)
+        if "loss" not in logs:
+            raise SystemExit('The train_step of this model returns no "loss". Let it return one, as Keras\' own does.')
         if not math.isfinite(logs["loss"]):
             raise SystemExit(f"Training diverged: the loss is {logs['loss']}. Try a learning rate below {self.rate:g}.")
 
     def on_epoch_end(self, epoch, logs=None):
-        for name in label_noise.CleanAndMislabeled.NAMES:
-            logs.pop(f"val_{name}", None)
         history = self.run.history
         for name, value in {**logs, "learning_rate": self.rate, "seconds": time.perf_counter() - self.began}.items():
             history.setdefault(name, []).append(np.asarray(value, float).tolist())
@@ -70,7 +71,7 @@ class Epochs(keras.callbacks.Callback):
         left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
         duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
         accuracy = record.accuracy_name(logs)
-        shown = [f"{split} {history[name][-1]:.2%}, "
+        shown = [f"{split} {np.mean(history[name][-1]):.2%}, "
                  for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
         say(f"epoch {epoch + 1} of {self.params['epochs']}: {''.join(shown)}loss {history['loss'][-1]:.4g}, "
             f"{history['seconds'][-1]:.1f} s, {duration} left")

@@ -1,6 +1,7 @@
 """The data: reading, standardization, crops, order, random labels, and all that can be wrong with a data folder."""
 
 import io
+import itertools
 import pickle
 import re
 import shutil
@@ -33,16 +34,19 @@ def test_standardization_is_tensorflows():
 
 
 def test_without_a_folder_data_here_is_read_or_else_what_keras_downloads(tiny_cifar10, tmp_path, monkeypatch):
-    here = tmp_path / "here"
+    here, repository = tmp_path / "here", tmp_path / "repository"
     here.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(data, "__file__", str(here / "common" / "data.py"))
+    monkeypatch.setattr(data, "__file__", str(repository / "common" / "data.py"))
     kept, expected = cifar10.keras.datasets.cifar10, cifar10.read(tiny_cifar10)
     monkeypatch.setattr(kept, "load_data", lambda: tuple((x, y[:, None].astype("uint8")) for x, y in expected))
     found = [cifar10.read()]
-    shutil.copytree(tiny_cifar10, here / "data" / cifar10.FOLDER)
     monkeypatch.delattr(kept, "load_data")
-    for splits in [*found, cifar10.read()]:
+    shutil.copytree(tiny_cifar10, repository / "data" / cifar10.FOLDER)
+    found.append(cifar10.read())
+    write_batches(here / "data" / cifar10.FOLDER, count=7)
+    assert len(cifar10.read()[0][1]) == 35, "the working folder's comes first"
+    for splits in found:
         for (images, labels), (stored, numbers) in zip(splits, expected, strict=True):
             np.testing.assert_array_equal(images, stored)
             assert labels.dtype == np.int32 and labels.tolist() == numbers.tolist()
@@ -101,6 +105,40 @@ def test_every_epoch_has_every_image_once_in_another_order():
     assert in_order[0][1].tolist() == list(range(50))
 
 
+def test_another_seed_is_another_order_other_crops_and_other_labels(tiny_cifar10):
+    def loaded(seed, epoch=0, **options):
+        train, _ = cifar10.load(asked(data=tiny_cifar10, seed=seed), 8, **options)
+        train.set_epoch(epoch)
+        return train
+
+    for one, other in itertools.combinations([loaded(seed, epoch) for seed in (0, 1) for epoch in (0, 1)], 2):
+        assert (one.order != other.order).any(), "nor is one seed's second epoch the next one's first"
+    one, other = (loaded(seed, random_crop=True).shown for seed in (0, 1))
+    assert (one != other).any(axis=(1, 2, 3)).mean() > 0.8
+    one, again, other = (loaded(seed, label_noise=1.0).labels for seed in (0, 0, 1))
+    assert (one == again).all() and (one == other).mean() < 0.3
+
+
+@pytest.mark.parametrize("rows", [np.arange(40) % 3 == 0, list(range(0, 40, 3)), slice(0, 40, 3)], ids=type)
+def test_a_part_of_the_examples_is_numbers_a_mask_or_a_slice(rows):
+    images = np.random.RandomState(0).randint(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    batches = cifar10.Images(images, np.arange(40, dtype=np.int32), 5, shuffle_seed=0)
+    batches.rows = rows
+    batches.set_epoch(0)
+    assert sorted(np.concatenate([labels for _, labels in map(batches.__getitem__, range(3))])) == list(range(0, 40, 3))
+    assert len(batches) == 3 and batches.for_evaluation()[0][1].tolist() == list(range(0, 40, 3))
+
+
+@pytest.mark.parametrize("count", [30, 80])
+def test_other_examples_in_the_place_of_those_loaded_are_all_used(count):
+    """As after images were added, or left out."""
+    batches = cifar10.Images(np.zeros((40, 32, 32, 3), np.uint8), np.zeros(40, np.int32), 8, shuffle_seed=0)
+    batches.inputs, batches.labels = np.ones((count, 2), "f4"), np.arange(count, dtype=np.int32)
+    batches.set_epoch(0)
+    assert sorted(np.concatenate([labels for _, labels in map(batches.__getitem__, range(len(batches)))])) == list(
+        range(count))
+
+
 @pytest.mark.parametrize("random_crop", [False, True])
 @pytest.mark.parametrize("count", [48, 50])  # in batches of 8: the last one is as large as the others, or smaller
 def test_the_fast_feed_is_the_batches_to_the_bit(random_crop, count):
@@ -146,17 +184,29 @@ def test_evaluation_ignores_the_random_crop():
 
 
 def test_a_transform_replaces_the_central_windows_of_both_splits_once(tiny_cifar10):
-    plain = cifar10.load(asked(data=tiny_cifar10), 8)
+    plain = cifar10.load(asked(data=tiny_cifar10, seed=3), 8)
 
     def flipped(images, seed):
-        assert images.shape[1:] == (28, 28, 3) and images.dtype == np.uint8 and seed == 0
+        assert images.shape[1:] == (28, 28, 3) and images.dtype == np.uint8 and seed == 3
         return images[:, :, ::-1]
 
-    train, test = cifar10.load(asked(data=tiny_cifar10), 8, transform=flipped)
+    train, test = cifar10.load(asked(data=tiny_cifar10, seed=3), 8, transform=flipped)
     assert train.settings == {"batch_size": 8, "label_noise": 0, "random_crop": False, "transform": "flipped"}
     for one, other in zip(plain, (train, test), strict=True):
         np.testing.assert_allclose(one[0][0][:, :, ::-1], other[0][0], atol=1e-5)
         np.testing.assert_array_equal(one[0][1], other[0][1])
+
+
+@pytest.mark.parametrize("transform", [lambda images, seed: images[..., :1], lambda images, seed: images[:, ::2, ::2],
+                                       lambda images, seed: np.pad(images, ((0, 0), (0, 0), (0, 4), (0, 0)))],
+                         ids=["gray", "smaller", "wider"])
+def test_a_transform_may_change_size_and_channels(tiny_cifar10, transform):
+    """What is larger than the window is cut to its center again."""
+    (images, _), _ = cifar10.read(tiny_cifar10)
+    train, _ = cifar10.load(asked(data=tiny_cifar10), 8, transform=transform)
+    expected = transform(images[:, 2:30, 2:30], 0)
+    left = max(expected.shape[2] - 28, 0) // 2
+    np.testing.assert_array_equal(train.inputs, cifar10.standardize(expected[:, :, left:left + 28]))
 
 
 # The transforms of Mini Inception's scripts

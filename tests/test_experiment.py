@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,19 @@ def test_the_file_tells_the_run(copied):
     assert again["script"] != record.provenance(SCRIPT)["script"]
 
 
+def test_a_script_has_one_digest_on_every_system(tmp_path):
+    for name, end in ("unix.py", b"\n"), ("windows.py", b"\r\n"):
+        (tmp_path / name).write_bytes(b"EPOCHS = 1" + end)
+    one, other = (record.provenance(path)["script"] for path in tmp_path.iterdir())
+    assert one == other
+
+
+@pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="no git, or no repository")
+def test_the_commit_is_gits():
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    assert record.provenance(SCRIPT)["commit"] == head
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for git is a shell script")
 def test_what_git_says_is_no_matter(tmp_path, monkeypatch):
     """As of a folder of another user, whose name is in no encoding."""
@@ -130,6 +144,7 @@ def test_a_copy_without_a_docstring(monkeypatch, capsys, tmp_path):
     assert "--label-noise FLOAT" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
 def test_a_script_run_through_a_link_saves_beside_the_link(monkeypatch, tmp_path):
     (tmp_path / "my_link.py").symlink_to(SCRIPT)
     assert start(monkeypatch, __file__=str(tmp_path / "my_link.py")).stem == tmp_path / "my_link"
@@ -230,6 +245,21 @@ def test_a_save_that_fails_leaves_the_earlier_file_whole(forks, tmp_path, how):
         assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
 
 
+def test_a_save_that_fails_keeps_the_checkpoint(checkpointed, monkeypatch, tmp_path):
+    """As on a full disk: the same command then has only to save."""
+    def full(path, *_):
+        raise SystemExit(f"{path} could not be written")
+
+    with monkeypatch.context() as now, pytest.raises(SystemExit, match="could not be written"):
+        now.setattr(record, "write", full)
+        checkpointed.save(small_model())
+    run, model = start(monkeypatch, "--out", tmp_path), small_model()
+    run.fit(model, Points(), None, 2)
+    assert run.history == checkpointed.history, "nothing was trained again"
+    run.save(model, draw=lambda run, path: None)
+    assert not run.checkpoint.exists()
+
+
 def test_full_disk_in_training(forks, tmp_path):
     process = forks.run(SCRIPT, *options(tmp_path),
                         before="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000000, 1000000))")
@@ -260,6 +290,7 @@ def start(monkeypatch, *options, **constants):
     (["--units", "0"], "--units 0 is not from 1 to inf"),
     (["--label-noise", "nan"], "--label-noise nan is not from"),
     (["--seed", "1.5"], "--seed: invalid int value: '1.5'"),
+    (["--seed", str(2**32)], "is not from 0 to 4294967295"),
     (["--precision", "float32"], "unrecognized arguments"),  # nor this one
     (["--dataset", "mnist"], "--dataset"),
 ])
@@ -339,7 +370,7 @@ def test_the_title_is_the_scripts_and_what_differs(monkeypatch, tmp_path, option
 
 def test_a_backend_that_the_scripts_do_not_run_on(monkeypatch):
     process = run(SCRIPT, "--help", env=os.environ | {"KERAS_BACKEND": "foo"})
-    assert "KERAS_BACKEND=foo is not installed" in one_sentence(process)
+    assert "Keras' backend foo is not installed" in one_sentence(process)
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     assert "Set KERAS_BACKEND to one of them" in refused(monkeypatch, "--help")
 
@@ -348,9 +379,10 @@ def test_a_backend_that_the_scripts_do_not_run_on(monkeypatch):
 def test_a_quiet_start_and_a_quiet_end(tmp_path):
     """Nothing but ours on both streams, and Ctrl-C in the last evaluation is no traceback."""
     script = tmp_path / "my_mlp.py"
-    script.write_text(SCRIPT.read_text().replace("run.save(model)", "import os, signal\n"
-                                                 "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-                                                 "    os.kill(os.getpid(), signal.SIGINT)\n    run.save(model)"))
+    script.write_text(edited(SCRIPT.read_text(), (
+        "    run.fit(",
+        "    import os, signal\n    signal.signal(signal.SIGINT, signal.default_int_handler)\n    run.fit("),
+        ("    run.save(model)", "    os.kill(os.getpid(), signal.SIGINT)\n    run.save(model)")))
     process = run(script, *QUICK, "--epochs", "1")
     assert process.stderr == ""
     assert [line.split()[0] for line in process.stdout.splitlines()] == ["Synthetic", "Random", "epoch"]
@@ -591,7 +623,8 @@ def test_a_model_that_was_trained_otherwise_is_saved(monkeypatch, tmp_path):
     run, model = start(monkeypatch, "--out", tmp_path), small_model()
     model.fit(Points(), class_weight={0: 1.0, 1: 2.0}, verbose=0)
     run.save(model)
-    assert keras.models.load_model(f"{run.stem}.h5").count_params() == 17
+    for ours, kept in zip(model.get_weights(), keras.models.load_model(f"{run.stem}.h5").get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, kept)
 
 
 @pytest.mark.parametrize("optimizer", [
@@ -613,6 +646,56 @@ def test_a_callback_that_sets_what_a_schedule_sets_is_refused(monkeypatch, tmp_p
     for callback in keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda epoch: 0.1):
         with pytest.raises(SystemExit, match="cannot set the rate that a schedule sets"):
             fit(start(monkeypatch, "--out", tmp_path), 1, [callback], optimizer=keras.optimizers.SGD(schedule))
+
+
+@pytest.mark.parametrize("compiled", [None, lambda model: keras.optimizers.MultiOptimizer([
+    (keras.optimizers.SGD(0.1), [model.layers[0]]), (keras.optimizers.Adam(), [model.layers[1]])])])
+def test_what_has_no_learning_rate_is_refused(monkeypatch, tmp_path, compiled):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+    if compiled and not hasattr(keras.optimizers, "MultiOptimizer"):
+        pytest.skip("older versions of Keras have none")
+    if compiled:
+        model.compile(compiled(model), "mse")
+    with pytest.raises(SystemExit, match="Compile the model, with an optimizer that has one learning rate, before fit"):
+        start(monkeypatch, "--out", tmp_path).fit(model, Points(), None, 1)
+
+
+def test_a_training_step_that_tells_no_loss_is_refused(monkeypatch, tmp_path):
+    class Other(keras.Sequential):
+        def train_step(self, *args):
+            logs = super().train_step(*args)
+            told = logs[0] if isinstance(logs, tuple) else logs  # JAX's has the state beside it
+            told["g_loss"] = told.pop("loss")
+            return logs
+
+    model = Other([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("SGD", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(SystemExit, match='The train_step of this model returns no "loss"'):
+        start(monkeypatch, "--out", tmp_path).fit(model, Points(), None, 1)
+
+
+def test_early_stopping_with_a_least_change_is_resumed(monkeypatch, tmp_path):
+    """Keras turns the sign of min_delta when a training begins: a second turn would call every epoch better."""
+    for epochs in 2, 10:
+        run = start(monkeypatch, "--out", tmp_path)
+        fit(run, epochs, [keras.callbacks.EarlyStopping("loss", min_delta=9, patience=3)])
+    assert len(run.history["loss"]) == 4
+
+
+def test_variables_of_half_precision_are_resumed(monkeypatch, tmp_path):
+    """NumPy's files know no bfloat16."""
+    found = []
+    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [3, 4]):
+        folder.mkdir()
+        for epochs in parts:
+            keras.utils.clear_session()
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype="bfloat16")])
+            model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            best = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)  # which keeps some, too
+            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Points(), None, epochs, [best])
+        found.append(np.concatenate([value.ravel().astype("float32") for value in model.get_weights()]))
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_backup_by_keras_is_refused(monkeypatch, tmp_path):
@@ -668,6 +751,9 @@ def test_examples_that_are_left_out_are_left_out_of_the_evaluation():
     ([1.0] * 9, [0.5] * 9, False),
     ([0.0995, 0.1012] * 5, [0.1] * 10, False),  # random labels, before the network takes off
     ([1.0] * 10, [0.5] * 9 + [0.502], False),
+    ([0.9992, 0.9994] * 5, [0.5] * 10, False),  # fitted, and still moving
+    ([0.9989] * 10, [0.5] * 10, False),  # steady, and not quite fitted
+    ([0.9990, 0.99905] * 5, [0.5, 0.5009] * 5, True),  # both just within
     ([0.8] * 10, [0.1] * 10, False),  # slow, and not yet fitted
     ([0.9] * 5 + [1.0] * 10, [0.4] * 5 + [0.5] * 10, True),
 ])
