@@ -40,7 +40,7 @@ def run(script, *options, cwd=None, **kwargs):
 
 
 SERVER = """
-import contextlib, functools, json, os, runpy, sys, warnings
+import contextlib, functools, json, os, runpy, signal, sys, warnings
 import common.plot
 from common import cifar10
 import tensorflow
@@ -55,6 +55,7 @@ for line in sys.stdin:
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 else:
     sys.exit()
+signal.alarm(300)  # at the latest, as in `run`
 for number, path in enumerate([os.devnull, order["stdout"], order["stderr"]]):
     os.dup2(os.open(path, os.O_RDWR), number)
 os.environ.update(order["environment"])

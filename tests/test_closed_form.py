@@ -159,6 +159,8 @@ def test_random_features_on_jax(tmp_path):
     process = run(FEATURES, "--dataset", "synthetic", "--filters", "4", "--limit", "100", "--out", tmp_path,
                   env=os.environ | {"KERAS_BACKEND": "jax"})
     assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    assert (record.read(path)["error"]["L2 penalty, test"] < 0.9).all()
 
 
 def test_random_features(tmp_path, forks):
@@ -242,8 +244,13 @@ def test_what_is_kept_is_of_the_code_that_began(tmp_path, monkeypatch):
     assert kept.read(run) == {}
     monkeypatch.setattr(kept, "_code", lambda: "edited")
     kept.write(run, a=np.ones(3))
-    with pytest.raises(SystemExit, match="made with another code"):
+    with pytest.raises(SystemExit, match="made with another code. Add --fresh to begin again, or --resume"):
         kept.read(run)
+    run.given.resume, run.provenance["data"] = True, "another one"
+    with pytest.raises(SystemExit, match=r"made with another data set. Add --fresh to begin again\.$"):
+        kept.read(run)
+    run.given.fresh = True
+    assert kept.read(run) == {}
 
 
 def test_the_smallest_weights_are_numpys(random):

@@ -404,20 +404,26 @@ def test_names_tell_apart_what_text_options_tell_apart_and_are_names_on_every_sy
 
 # The paper's figures
 
-@pytest.mark.parametrize("options, there", [([], True), (["--seed", "3"], True), (["--label-noise", "0.4"], False),
+@pytest.mark.parametrize("options, there", [([], True), (["--seed", "3"], True), (["--precision", "float32"], True),
+                                            (["--label-noise", "0.4"], False),
                                             (["--label-noise", "0"], False), (["--epochs", "3"], False),
                                             (["--dataset", "synthetic"], False), (["--limit", "10"], False)])
 def test_the_papers_figures_go_with_the_settings_they_are_for(monkeypatch, tmp_path, options, there):
-    run, _ = start(monkeypatch, "--out", tmp_path, *options)
+    constants = {"PRECISION": "auto"} if "--precision" in options else {}
+    run, _ = start(monkeypatch, "--out", tmp_path, *options, **constants)
     assert run.paper == ({"paper_train": 99.34, "paper_test": 10.61} if there else {})
 
 
 def test_a_run_at_another_label_noise_has_none_of_the_papers_figures(forks, tmp_path):
     script = copy(tmp_path / "my", ('if __name__ == "__main__":\n',
                                     'if __name__ == "__main__":\n    read = cifar10.read\n'
-                                    "    cifar10.read = lambda folder: cifar10.synthetic()\n"))
+                                    "    cifar10.read = lambda folder: cifar10.synthetic()\n"),
+                  ("callbacks=[", 'callbacks=[keras.callbacks.CSVLogger("log.csv"), '))
     process = forks.run(script, "--epochs", "1", "--label-noise", "0.4", "--no-weights")
     assert process.returncode == 0, process.stderr
     told = record.read(saved(script))
     assert told["settings"]["label_noise"] == 0.4 and "paper_train" not in told and "paper_test" not in told
     assert told["history"]["accuracy_mislabeled"].shape == (1,)
+    names = *told, *told["history"], *(script.parent / "log.csv").read_text().splitlines()[0].split(",")
+    assert {name for name in names if name.endswith(("_clean", "_mislabeled"))} == {
+        "accuracy_clean", "accuracy_mislabeled"}, "of a test pass they mean nothing"

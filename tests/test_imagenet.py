@@ -13,7 +13,7 @@ from importing import imported
 
 import numpy as np
 import pytest
-from conftest import FEW, FULL, HEAD, ROOT, one_sentence, run
+from conftest import FEW, FULL, HEAD, ROOT, one_sentence
 from PIL import Image
 
 tensorflow = pytest.importorskip("tensorflow")
@@ -53,23 +53,30 @@ def stored(shards, split):
     return {name.numpy().decode(): (content.numpy(), int(label)) for content, label, name in source.records(None)}
 
 
-def load(shards, limit=None, **options):
+def load(shards, limit=None, seed=0, **options):
     """What imagenet.load returns for a run on these shards."""
-    run = types.SimpleNamespace(dataset="imagenet", data=shards, limit=limit, seed=0, provenance={})
+    run = types.SimpleNamespace(dataset="imagenet", data=shards, limit=limit, seed=seed, provenance={})
     return imagenet.load(run, **{"batch_size": 50, "image_size": 75} | options)
 
 
-def test_shards_hold_the_images_exactly(tree, tmp_path):
-    process = run(BUILD, tree, tmp_path / "shards", cwd=tmp_path)
+def test_shards_hold_the_images_exactly_on_a_system_that_does_not_use_utf_8(tree, tmp_path):
+    """As Windows: text files need their encoding said, and the terminal cannot show every name."""
+    whole = {split: {f"{path.parent.name}/{path.name}": (path.read_bytes(), int(path.parent.name[2]) - 1)
+                     for path in (tree / split).glob("*/*.JPEG")} for split in ("train", "val")}
+    (tree / "train" / "n01" / "caf\u00e9.JPEG").write_bytes(b"Not found")
+    strict = [f"-Werror::EncodingWarning:{module}" for module in ("__main__", "imagenet", "distribution")]
+    process = subprocess.run([sys.executable, "-X", "warn_default_encoding", *strict, BUILD, tree, tmp_path / "shards"],
+                             text=True, capture_output=True, cwd=tmp_path,
+                             env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert process.returncode == 0, process.stderr
+    assert r"train/n01/caf\xe9.JPEG: not an image" in process.stdout
     assert "360 images for training and 12 for testing, of 3 classes" in process.stdout
     shards = tmp_path / "shards"
-    assert {path.name for path in shards.iterdir()} == {
-        "imagenet.json", "train-00000-of-00003", "train-00001-of-00003", "train-00002-of-00003", "val-00000-of-00001"}
+    assert {path.name for path in shards.iterdir()} == {"imagenet.json", "unreadable.txt", "val-00000-of-00001", *(
+        f"train-{number:05}-of-00003" for number in range(3))}
+    assert "caf\u00e9.JPEG" in (shards / "unreadable.txt").read_text(encoding="utf-8")
     for split in "train", "val":
-        found = stored(shards, split)
-        assert found == {f"{path.parent.name}/{path.name}": (path.read_bytes(), int(path.parent.name[2]) - 1)
-                         for path in (tree / split).glob("*/*.JPEG")}
+        assert stored(shards, split) == whole[split]
     index = json.loads((shards / "imagenet.json").read_text(encoding="utf-8"))
     assert index["classes"] == ["n01", "n02", "n03"] and index["pictures"] == {"train": 360, "val": 12}
 
@@ -285,17 +292,26 @@ def test_a_list_for_images_that_are_not_there(tree, tmp_path):
         build.find_images(tree, "val", tmp_path / "list.txt")
 
 
-def test_random_crops_are_of_the_area_that_is_said(monkeypatch):
+def test_random_crops_are_of_the_area_that_is_said_mirrored_and_of_other_colors(monkeypatch):
     monkeypatch.setattr(imagenet, "AREA", (0.02, 0.05))
-    seen, resize = [], imagenet.tf.image.resize
+    done, seen, resize = [], [], imagenet.tf.image.resize
+    for name in "flip_left_right", "brightness", "saturation", "hue", "contrast":
+        kept = getattr(imagenet.tf.image, f"stateless_random_{name}")
+        monkeypatch.setattr(imagenet.tf.image, f"stateless_random_{name}", lambda image, *args, name=name, kept=kept: (
+            done.append((name, *args[:-1])), kept(image, *args))[1])
     monkeypatch.setattr(imagenet.tf.image, "resize", lambda image, size: (
-        seen.append(image.shape[0] * image.shape[1] / 200**2), resize(image, size))[1])
+        seen.append(image.shape[:2]), resize(image, size))[1])
     images = imagenet.Images(imagenet.Generated(np.zeros((1, 200, 200, 3), np.uint8), np.zeros(1, int)), 1, 2, 75, 1,
                              random_crop=True)
     content = imagenet.tf.io.encode_jpeg(np.zeros((200, 200, 3), np.uint8))
     for number in range(20):
         images._image(content, imagenet.tf.constant(0, imagenet.tf.int64), "x", [0, number])
-    assert 0.015 < min(seen) <= max(seen) < 0.055
+    areas, aspects = ([of(height, width) for height, width in seen]
+                      for of in (lambda high, wide: high * wide / 200**2, lambda high, wide: wide / high))
+    assert 0.015 < min(areas) <= max(areas) < 0.055
+    assert 0.7 < min(aspects) < 0.95 and 1.05 < max(aspects) < 1.4
+    assert set(done) == {("flip_left_right",), ("brightness", 32 / 255), ("saturation", 0.5, 1.5), ("hue", 0.2),
+                         ("contrast", 0.5, 1.5)}
 
 
 @pytest.mark.parametrize("tweak", [
@@ -333,17 +349,6 @@ def test_images_are_called_the_same_on_windows():
     """Their names decide on random labels and order: Windows has other separators, and sorts a before B."""
     assert build.find_images(WindowsFolder(r"C:\my images"), "train") == [
         ("A/n/x.JPEG", "A"), ("n01/C.JPEG", "n01"), ("n01/b.JPEG", "n01")]
-
-
-def test_a_system_that_does_not_use_utf_8(tree, tmp_path):
-    """As Windows: text files need their encoding said, and the terminal cannot show every name."""
-    (tree / "train" / "n01" / "caf\u00e9.JPEG").write_bytes(b"Not found")
-    strict = [f"-Werror::EncodingWarning:{module}" for module in ("__main__", "imagenet", "distribution")]
-    process = subprocess.run([sys.executable, "-X", "warn_default_encoding", *strict, BUILD, tree, tmp_path / "shards"],
-                             text=True, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
-    assert process.returncode == 0, process.stderr
-    assert r"train/n01/caf\xe9.JPEG: not an image" in process.stdout
-    assert "caf\u00e9.JPEG" in (tmp_path / "shards" / "unreadable.txt").read_text(encoding="utf-8")
 
 
 def test_images_of_other_kinds_and_sixteen_bits():
@@ -426,8 +431,15 @@ def test_an_epoch_shows_what_it_shows_however_it_is_come_to(shards, random_crop)
     assert first[0].shape == (200, 75, 75, 3) and -1 <= first[0].min() < -0.5 and 0.5 < first[0].max() <= 1
     assert (first[1] != second[1]).any() and sorted(first[1]) == sorted(second[1])
     # In the order as stored, without a crop, the same images come every time; with one, never.
-    one, other = (np.sort(shown[0].mean(axis=(1, 2, 3))) for shown in (first, second))
+    one, other = (np.sort(inputs.mean(axis=(1, 2, 3))) for inputs, _ in (first, second))
     assert np.allclose(one, other, atol=1e-6) is not random_crop
+
+
+def test_another_seed_is_another_order_and_other_labels(shards):
+    one, other = (load(shards, seed=seed)[0] for seed in (0, 1))
+    assert (shown(one, one.pipeline(), 0)[0] != shown(other, other.pipeline(), 0)[0]).any()
+    one, other = (load(shards, seed=seed, label_noise=1.0)[0].for_evaluation() for seed in (0, 1))
+    assert (shown(one, one.pipeline(), 0)[1] != shown(other, other.pipeline(), 0)[1]).any()
 
 
 def test_evaluation_sees_the_center_in_order(shards):
@@ -488,6 +500,12 @@ def test_a_run_is_named_after_its_images_and_has_no_figures_of_the_paper(shards,
                                                       "pictures": name, "classes": 2}
 
 
+def test_a_run_on_all_of_imagenet_has_the_papers_figures_and_its_scripts_name(shards, monkeypatch, tmp_path):
+    monkeypatch.setattr(imagenet, "ALL_OF_IMAGENET", 200)  # as many as there are here
+    run = started(monkeypatch, "--data", shards, "--out", tmp_path)
+    assert run.stem.name == "imagenet_inception_v3_wd" and run.paper == {"paper_train": 90.60, "paper_test": 67.18}
+
+
 @pytest.mark.parametrize("options, says", [({"image_size": 74}, "size 74 are too small.*75 or more"),
                                            ({"label_noise": 1.5}, "label noise 1.5 is not a probability"),
                                            ({"batch_size": 0}, "batch size 0 cannot be")])
@@ -501,12 +519,15 @@ def test_numbers_that_are_not_possible(shards, options, says):
 SCRIPTS = sorted((ROOT / "Inception v3").glob("imagenet_*.py"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if path.stem.endswith(
+    ("_v3", "_dropout_wd_rand_labels"))], ids=lambda path: path.stem)
 def test_model(script):
+    """What sets the other scripts apart, test_scripts.py compares."""
     keras.utils.clear_session()
     model = imported(script).build_model(75, 10)
     assert model.count_params() == 21_802_784 + 2048 * 10 + 10  # Szegedy et al., 2016, without its top
-    assert (len(model.losses) > 0) == ("_wd" in script.stem)
+    kernels = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    assert len(model.losses) == len(kernels) * ("_wd" in script.stem)
     assert any(isinstance(layer, keras.layers.Dropout) for layer in model.layers) == ("dropout" in script.stem)
 
 

@@ -52,6 +52,8 @@ def test_batches_are_shuffled_anew_and_repeatably(folder):
     assert order(0) != order(1) and sorted(order(0)) == sorted(order(1))
     assert order(1) == order(1)
     assert train[0][0].shape == (8, 200) and train[0][0].dtype == train[0][1].dtype == np.int32
+    other, _ = imdb.load(asked(data=folder, seed=1), 8)
+    assert inputs(other).tolist() not in (order(0), order(1))
 
 
 def test_random_crop_draws_a_window_per_review_anew_each_epoch():
@@ -115,6 +117,8 @@ def test_transforms_are_for_training_and_test_alike_and_unchanged_by_limit(folde
         assert (inputs(one) != inputs(other)).any() and (one.labels == other.labels).all()
     few, _ = imdb.load(asked(data=folder, limit=7), 8, transform=transform)
     np.testing.assert_array_equal(inputs(few.for_evaluation()), inputs(train.for_evaluation())[:7])
+    other, _ = imdb.load(asked(data=folder, seed=1), 8, transform=transform)
+    assert (inputs(other.for_evaluation()) != inputs(train.for_evaluation())).any()
 
 
 def test_random_labels_are_for_training_only(folder):

@@ -1,6 +1,7 @@
 """Every script: as a user runs it, what its model is, and what sets it apart from its neighbors."""
 
 import ast
+import os
 import re
 import runpy
 import sys
@@ -23,9 +24,8 @@ PARAMETERS = {"MLP1": 1_209_866, "MLP3": 1_735_178, "Mini Alexnet": 1_387_786, "
 SCRIPTS = pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
 
 
-@SCRIPTS
-def test_parameter_count(script):
-    model = imported(script).build_model()
+def assert_it_is_the_papers(model, script):
+    """The number of its parameters, and of its inputs and outputs."""
     expected, classes = PARAMETERS[script.parent.name], 10
     if "rademacher" in script.stem:  # two classes
         expected, classes = expected - 8 * (1 + model.layers[-1].input.shape[-1]), 2
@@ -41,7 +41,7 @@ def plain(script):
 
 
 @SCRIPTS
-def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path, monkeypatch, undrawn, forks):
+def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path, monkeypatch, undrawn, request):
     folder = tmp_path / "with a space"
     folder.mkdir()
     def published():
@@ -50,8 +50,8 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
     before = published()
     options = ["--dataset", "synthetic", "--limit", "16", "--epochs", "1", "--out", folder]
     if script == plain(script):
-        process = run(script, *options, cwd=tmp_path) if script.parent.name == "MLP1" else forks.run(
-            script, *options, before=FEW, picture=True, graphs=True)
+        process = request.getfixturevalue("forks").run(script, *options, before=FEW, picture=True, graphs=True) if (
+            hasattr(os, "fork")) else run(script, *options, cwd=tmp_path)
         assert process.returncode == 0, process.stderr
     else:  # as Python runs it, but without the seconds that loading TensorFlow takes, with fewer images, not drawn
         monkeypatch.setattr(data, "SYNTHETIC", (40, 20))
@@ -70,6 +70,7 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
     assert published() == before, "a trial touches nothing"
 
     model, told = keras.models.load_model(folder / (stem + ".h5"), compile=False), record.read(folder / (stem + ".h5"))
+    assert_it_is_the_papers(model, script)
     found, expected = model(told["probe"]["inputs"], training=False), told["probe"]["outputs"]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert told["settings"].get("transform") == next((name for name in TRANSFORMS if script.stem.endswith(name)), None)
@@ -87,7 +88,7 @@ def test_help_shows_what_the_script_is_and_its_own_defaults(forks):
                  f"examples in a step (default: {constants.BATCH_SIZE})",
                  f"of the first epoch (default: {constants.LEARNING_RATE})",
                  f"factor after every epoch (default: {constants.LEARNING_RATE_DECAY})",
-                 f"L2 penalty on every kernel (default: {constants.WEIGHT_DECAY})"):
+                 f"half of PyTorch's weight_decay (default: {constants.WEIGHT_DECAY})"):
         assert text in shown
     assert "--label-noise" not in shown
 
@@ -328,6 +329,24 @@ def test_true_and_random_labels_differ_in_labels_alone(true, ending):
     assert canonical(other) == canonical(tree)
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "Inception v3").glob("imagenet_*.py")), ids=lambda path: path.stem)
+def test_inception_v3_s_variants_differ_in_what_makes_the_variant_and_nothing_else(script):
+    tree = ast.parse(script.with_name("imagenet_inception_v3.py").read_text(encoding="utf-8"))
+    if "_rand_crop" in script.stem:
+        random_crop(tree)
+    if "_rand_labels" in script.stem:
+        random_labels(tree)
+    if "_dropout" in script.stem:
+        tree.body += ast.parse("DROPOUT = 0.2").body
+        replace(tree, "x = inception.output", "x = layers.Dropout(DROPOUT)(inception.output)")
+    if "_wd" in script.stem:
+        tree.body += ast.parse("WEIGHT_DECAY = 4e-5").body
+        function(tree, "build_model").body[1:1] = ast.parse("l2 = keras.regularizers.L2(WEIGHT_DECAY)").body
+        for call in calls_of(tree, "rebuilt", "Dense"):
+            add_keyword(call, "kernel_regularizer", "l2")
+    assert canonical(ast.parse(script.read_text(encoding="utf-8"))) == canonical(tree)
+
+
 EVERY = pytest.mark.parametrize("script", sorted(
     path for pattern in ("cifar10_*", "imdb_*", "imagenet_*") for path in ROOT.glob(f"*/{pattern}.py")),
     ids=lambda path: path.stem)
@@ -364,4 +383,4 @@ def test_the_first_look_of_the_readme(tmp_path, forks):
                         graphs=True)
     assert process.returncode == 0, process.stderr
     told = record.read(tmp_path / "cifar10_keras_mlp_rand--synthetic.h5")
-    assert told["train_accuracy"] > 0.99 and abs(told["test_accuracy"] - 0.1) < 0.03
+    assert told["train_accuracy"] > 0.99 and abs(told["test_accuracy"] - 0.1) < 0.06
