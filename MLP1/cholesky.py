@@ -11,8 +11,9 @@ import numpy as np
 ROWS = 2000  # of a block
 
 
-def need_memory(needed, what, fewer="images, with --limit"):
-    """Stops where so many bytes are not free, before the work begins; does nothing where that cannot be told."""
+def need_memory(needed, what, minutes, fewer="images, with --limit"):
+    """Says what the work will take, and stops before it where so many bytes are not free, if that can be told."""
+    say(f"{what}: {needed / 1e9:.1f} GB of memory, about {minutes:.1f} minutes on two free cores")
     memory = Path("/proc/meminfo")
     found = re.search(r"MemAvailable: *(\d+)", memory.read_text(encoding="utf-8")) if memory.exists() else None
     if found and needed > (free := int(found[1]) * 1024):

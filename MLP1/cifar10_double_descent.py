@@ -70,8 +70,7 @@ if __name__ == "__main__":
     x, images, most = train.inputs[:IMAGES].reshape(IMAGES, -1), train.images[:IMAGES], counts[-1]
     memory = 8 * most * (IMAGES + x.shape[1] + data.EVALUATION_BATCH) + 40 * IMAGES**2 + 1e9
     work = 2 * IMAGES**2 * most + 1.2 * most * x.shape[1] * (IMAGES + len(test.labels)) + 0.7 * len(counts) * IMAGES**3
-    say(f"{memory / 1e9:.1f} GB of memory, about {DRAWS * work / 4e10 / 60:.1f} minutes on two free cores")
-    need_memory(memory, f"The work with {most:,} features", "images, with --images")
+    need_memory(memory, f"The work with {most:,} features", DRAWS * work / 4e10 / 60, "images, with --images")
     began, random = time.perf_counter(), np.random.RandomState(run.seed)
     fitted = np.stack([label_noise.corrupt_labels(train.labels[:IMAGES], images, p, run.seed) for p in NOISE], axis=1)
     y, errors = np.eye(10)[fitted].reshape(IMAGES, -1), {"train": [], "test": []}

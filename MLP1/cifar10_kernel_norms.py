@@ -69,8 +69,7 @@ if __name__ == "__main__":
     memory = 4 * n * (max(2 * n, n + 2 * IMAGES**2 // n) + 2 * len(test.labels) + 3 * BLOCK) + 16 * 2352 * (
         n + len(test.labels))
     work = 2 * (2352 * n * (n + 2 * len(test.labels)) + sum(counts.astype(float)**3) / 3)
-    say(f"{memory / 1e9:.1f} GB of memory, about {work / 4e10 / 60:.1f} minutes on two free cores")
-    need_memory(memory, f"The kernel of {n:,} images", "images, with --images and --extra")
+    need_memory(memory, f"The kernel of {n:,} images", work / 4e10 / 60, "images, with --images and --extra")
     fitted = np.stack([true, true, label_noise.corrupt_labels(true, images, 1, run.seed)], axis=1)
     fitted[IMAGES:, 1] = wrong_labels(true[IMAGES:], images[IMAGES:], run.seed)
     results = {}

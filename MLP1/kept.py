@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,13 @@ import numpy as np
 def path(run):
     """Where it is kept, hidden beside the files of `run`, an `experiment.Run`; to be deleted at the end."""
     return run.stem.with_name(f".{run.stem.name}.checkpoint.npz")
+
+
+def need_disk(run, needed):
+    """Stops where so many bytes are not free for what is to be kept."""
+    if needed > (free := shutil.disk_usage(run.stem.parent).free):
+        raise SystemExit(f"{run.stem.parent} needs {needed / 1e9:.1f} GB for checkpoints, and {free / 1e9:.1f} GB are "
+                         "free there. Make room, or give another --out.")
 
 
 def write(run, **arrays):

@@ -97,9 +97,9 @@ def test_the_kernel_on_mnist(tmp_path, forks, random):
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="what is free is known on Linux only")
 def test_too_little_memory_is_said_before_the_work():
     with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
-        cholesky.need_memory(1e18, "The kernel")
+        cholesky.need_memory(1e18, "The kernel", 1)
     with pytest.raises(SystemExit, match="Take fewer filters, with --filters"):
-        cholesky.need_memory(1e18, "The solve", "filters, with --filters")
+        cholesky.need_memory(1e18, "The solve", 1, "filters, with --filters")
 
 
 def test_what_does_not_fit_ends_before_the_work(tmp_path, forks):
@@ -111,7 +111,7 @@ def test_what_does_not_fit_ends_before_the_work(tmp_path, forks):
         process = forks.run(script, "--dataset", "synthetic", "--limit", "100", *options, "--out", tmp_path,
                             before=little.format(str(memory)))
         assert "GB of memory, and 0.0 GB are free. Take fewer" in one_sentence(process), script
-        assert " of 100" not in process.stdout and "kernel of" not in process.stdout
+        assert process.stdout.splitlines()[-1].endswith(" minutes on two free cores"), "nothing was done yet"
     memory.write_text("MemTotal: 9 kB\n", encoding="utf-8")  # of old kernels
     process = forks.run(KERNEL, "--dataset", "synthetic", "--limit", "100", "--out", tmp_path,
                         before=little.format(str(memory)))
@@ -251,6 +251,14 @@ def test_what_is_kept_is_of_the_code_that_began(tmp_path, monkeypatch):
         kept.read(run)
     run.given.fresh = True
     assert kept.read(run) == {}
+
+
+def test_a_disk_without_room_is_said_before_the_work(tmp_path, forks):
+    full = "import shutil; shutil.disk_usage = lambda folder: type('', (), {'free': 5e3})"
+    process = forks.run(DUAL, "--dataset", "synthetic", "--limit", "100", "--filters", "8", "--out", tmp_path,
+                        before=full)
+    assert "needs 0.0 GB for checkpoints, and 0.0 GB are free there. Make room" in one_sentence(process)
+    assert "All products: 1.0 GB of memory, about 0.0 minutes" in process.stdout
 
 
 def test_the_smallest_weights_are_numpys(random):

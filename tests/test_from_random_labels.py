@@ -115,10 +115,10 @@ def test_the_bound_is_the_test_error_where_the_fit_of_random_labels_tells_all(pa
     for share in 0, 0.3, 1:
         assert math.isclose(script.bound(1 - share, 1 - 1 / classes), 1 - share, abs_tol=1e-9)
     assert script.bound(0, 0) >= 1, "once all is memorized it says nothing"
-    assert math.isclose(script.margin(1e16, 1e16, 0.1), 0, abs_tol=1e-6)
-    assert math.isclose(script.margin(40_000, 10_000, 0.1), {10: 0.315641, 2: 0.075931}[classes], abs_tol=1e-6)
-    assert (script.margin(40_000, 10_000, 0.01) > script.margin(40_000, 10_000, 0.1)
-            > script.margin(40_000, 20_000, 0.1) > 0)
+    assert math.isclose(script.deviation(1e16, 1e16, 0.1), 0, abs_tol=1e-6)
+    assert math.isclose(script.deviation(40_000, 10_000, 0.1), {10: 0.315641, 2: 0.075931}[classes], abs_tol=1e-6)
+    assert (script.deviation(40_000, 10_000, 0.01) > script.deviation(40_000, 10_000, 0.1)
+            > script.deviation(40_000, 20_000, 0.1) > 0)
 
 
 @pytest.mark.parametrize("path, classes", BOUNDS)
@@ -129,7 +129,7 @@ def test_the_errors_are_those_of_the_model_on_each_kind(path, classes, tmp_path,
     run.save(model, draw)
     wrong = model.predict(train.inputs, verbose=0).argmax(axis=1) != train.labels
     errors, counts = [wrong[kind].mean() for kind in (~random, random)], [kind.sum() for kind in (~random, random)]
-    print("recomputed", *errors, random.mean(), bound(*errors) + margin(*counts, 0.01))"""), encoding="utf-8")
+    print("recomputed", *errors, random.mean(), bound(*errors) + deviation(*counts, 0.01))"""), encoding="utf-8")
     for name in "imdb.py", "imdb_lstm.py", "cifar10_keras_mlp.py":
         if (path.parent / name).exists():
             shutil.copy(path.parent / name, tmp_path)

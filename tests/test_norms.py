@@ -40,7 +40,7 @@ def test_wrong_labels_are_wrong_and_keyed_by_content():
 def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path, forks):
     process = forks.run(NORMS, "--dataset", "synthetic", "--images", 300, "--extra", 300, "--out", tmp_path)
     assert process.returncode == 0, process.stderr
-    assert process.stdout.index("GB of memory, about") < process.stdout.index("kernel of")
+    assert process.stdout.index("GB of memory, about") < process.stdout.index("raw pixels: kernel of")
     stem = "cifar10_kernel_norms--synthetic--images-300--extra-300"
     told = record.read(tmp_path / f"{stem}.run.h5")
     assert (tmp_path / f"{stem}.png").exists()
