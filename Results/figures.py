@@ -26,12 +26,14 @@ def contrast(path):
             epochs = np.arange(1, len(train) + 1)
             axes.plot(epochs, train, color=f"C{number}")
             axes.plot(epochs, test, color=f"C{number}", linestyle="--")
-            mean = catalog.accuracies(catalog.PAIRS[network][kind], "test").mean()
-            ends.append((test[-1], f"{network}: {mean:.0f} %", f"C{number}"))
+            mean = f"{catalog.accuracies(catalog.PAIRS[network][kind], 'test').mean():.0f} %"
+            ends.append((test[-1], network, mean, f"C{number}"))
+        if len({mean for _, _, mean, _ in ends}) == 1:  # one line for all
+            ends = [(ends[0][0], "all", ends[0][2], "black")]
         height = 0
-        for end, text, color in sorted(ends):
+        for end, name, mean, color in sorted(ends):
             height = max(end, height + 6)  # one name above the other
-            axes.text(62, height, text, color=color, va="center")
+            axes.text(62, height, f"{name}: {mean}", color=color, va="center")
         axes.set(xlim=(0, 92), xticks=range(0, 61, 20), ylim=(0, 103), xlabel="epoch")
         axes.set_title(title, fontsize=14)
         axes.grid(alpha=0.3)
@@ -266,15 +268,22 @@ def normalized_margins(path):
         return
     figure, ((*above,), (*below,)) = plot.subplots(2, 3, figsize=(12.5, 6.4))
     for axes, (title, pairs) in zip(above + below, panels.items(), strict=False):
+        left = np.inf
         for pair in pairs:
             style = "--" if "weight decay" in pair[0].variant else "-"
             for row, (_, color) in zip(pair, KINDS, strict=True):
                 lines = [line for line in bins[row.name] if line["from"] > 0]  # the axis is logarithmic
                 edges = np.array([line["from"] for line in lines] + [lines[-1]["to"]])
-                shares = [line["images"] for line in lines] / np.diff(np.log10(edges))
+                images = np.array([line["images"] for line in lines])
+                # A few margins near 0 would be decades away from all others.
+                left = min(left, edges[np.searchsorted(np.cumsum(images), 0.001 * images.sum())] / found[row.name][0][
+                    "spectral_product"])
+                shares = images / np.diff(np.log10(edges))
                 axes.stairs(shares / sum(line["images"] for line in bins[row.name]),
                             edges / found[row.name][0]["spectral_product"], color=color, linestyle=style)
-        axes.set(xscale="log", xlabel="margin / product of spectral norms", ylabel="share of images per decade")
+        axes.set(xscale="log", xlabel="margin / product of spectral norms", ylabel="share of images per decade",
+                 xlim=(left, None))
+        axes.xaxis.set_minor_formatter("")
         axes.set_title(title, fontsize=12)
         axes.grid(alpha=0.3)
     for axes in (above + below)[len(panels):]:
@@ -305,7 +314,8 @@ def from_random_labels(path):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("test accuracy in %")
-    figure.suptitle("True labels, fitted from a fresh start and from weights that fit random labels", fontsize=14)
+    figure.suptitle("True labels, fitted from a fresh start and from weights that fit random labels; shaded: the range "
+                    "of the seeds", fontsize=13)
     starts = [f"{start}, {kind}" for start in ("fresh start", "begun from random labels")
               for kind in ("no regularizer", "regularized")]
     figure.legend([Line2D([], [], color=color, linestyle=line) for color, line in styles], starts,

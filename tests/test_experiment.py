@@ -860,9 +860,11 @@ for folder in "plain", "device":
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
 def test_an_epoch_that_lies_on_the_device_trains_the_same(tmp_path):
-    """With crops that change from epoch to epoch, and examples with the true label and mislabeled ones told apart."""
+    """With crops that change, true and wrong labels told apart, and a callback that evaluates."""
     script, folders = tmp_path / "crops.py", [tmp_path / "plain", tmp_path / "device"]
-    script.write_text(edited(SCRIPT.read_text(), ("=LABEL_NOISE)", "=LABEL_NOISE, random_crop=True)")))
+    script.write_text(edited(SCRIPT.read_text(), ("=LABEL_NOISE)", "=LABEL_NOISE, random_crop=True)"), (
+        "callbacks=[", "callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: model.evaluate("
+        "test.inputs[:20], test.labels[:20], verbose=0)), ")))
     for folder in folders:
         folder.mkdir()
     options = ["--dataset", "synthetic", "--limit", "300", "--label-noise", "0.5", "--epochs", "3"]
