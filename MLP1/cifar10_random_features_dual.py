@@ -1,8 +1,8 @@
 """Random convolutional features on CIFAR-10, dual form.
 
-The features of cifar10_random_features.py, 256,000 of them, from as many filters as the paper's.  Ridge regression, of
-centered features and labels, which are not centered there, is solved for one coefficient per image, 50,000, not one
-weight per feature; the Gram matrix is summed up some filters at a time.  Two to three hours on two cores.
+The features of cifar10_random_features.py, 256,000 of them, from as many filters as the paper's.  Ridge regression,
+here of centered features and labels, is solved for one coefficient per image, 50,000, not one weight per feature; the
+Gram matrix is summed up some filters at a time.  Two to three hours on two cores.
 Paper: section 5: 32,000 filters, test error 17 %, with an L2 penalty 15 %.
 """
 
@@ -65,7 +65,7 @@ if __name__ == "__main__":
     count, total = len(train.labels), len(train.labels) + len(test.labels)
     if min(FILTERS, GROUP, KEPT, BLOCK) < 1 or min(SMALLEST, L2) <= 0:
         raise SystemExit("Give 1 or more of --filters, --group, --kept and --block, --smallest and --l2 above 0.")
-    need_memory(4 * total * count + 64 * total * GROUP + 1e9, "All products", total * count * FILTERS / 6.5e11)
+    need_memory(4 * total * count + 64 * total * GROUP + 1e9, "The Gram matrix", total * count * FILTERS / 6.5e11)
     kept.need_disk(run, 8 * total * count)
     filters = random_filters(train.inputs[:20000], np.random.RandomState(run.seed), FILTERS)
     before = kept.read(run) or {"products": np.zeros((total, count), "float32"), "filters": 0, "seconds": 0}

@@ -17,7 +17,8 @@ def path(run):
 
 
 def need_disk(run, needed):
-    """Stops where so many bytes are not free for what is to be kept."""
+    """Stops where so many bytes are not free for what is to be kept; what is kept already is replaced, so it counts."""
+    needed -= path(run).stat().st_size if path(run).exists() else 0
     if needed > (free := shutil.disk_usage(run.stem.parent).free):
         raise SystemExit(f"{run.stem.parent} needs {needed / 1e9:.1f} GB for checkpoints, and {free / 1e9:.1f} GB are "
                          "free there. Make room, or give another --out.")

@@ -101,8 +101,8 @@ def _rows(network, *endings):
     return [row(network, ending) for ending in endings]
 
 
-# Of schedules that fall faster than the paper's, and kept with their models.  The runs with weight decay, and without
-# batch norm, on true labels have the first one's schedule, and are compared with it.
+# Of schedules that fall faster than the paper's, and kept with their models.  The runs with weight decay alone, and
+# without batch norm alone, on true labels have the first one's schedule, and are compared with it.
 FASTER = row("Mini Inception", variant="learning rate times 0.85", picture="Inception_Cifar10_faster",
              options={"epochs": 20, "learning-rate-decay": 0.85}, paper=("100.00", "85.75"), model=True)
 FASTER_CROP = row("Mini Inception", "_rand_crop", variant="random crop, learning rate times 0.91",

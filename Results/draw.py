@@ -52,7 +52,7 @@ APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true 
          "Widths": "More units than it takes to fit all labels, wrong ones too, and what that does to the test error",
          "From_random_labels": "True labels fitted from weights that fit random ones: a worse minimum?",
          "cifar10_pretrained_on_random_labels": "Pretrained on random labels of other images",
-         "cifar10_memorized_label_noise": "Memorized images: right more often if trained on; wrong labels above all",
+         "cifar10_memorized_label_noise": "Memorized images: wrong labels score high, and so do many right ones",
          "cifar10_memorized": "Six of the most and six of the least memorized images of each class",
          "cifar10_random_labels_bound": "Random labels as a certificate: with ten classes the bound says nothing",
          "imdb_random_labels_bound": "With two classes, on text, the bound says something for two epochs"}

@@ -37,8 +37,8 @@ def decay(random, random_decay, true, true_decay):
 
 
 def coin(run):
-    return (f"{2 * run['train_accuracy'] - 1:.4f}; 1 is the largest there is, and at 1 the bound promises a test error "
-            "below 100 %, whatever the labels.")
+    return (f"{2 * run['train_accuracy'] - 1:.4f}; 1 is the largest there is, and there the bound promises a test "
+            "error of at most 100 %, whatever the labels: nothing.")
 
 
 def theorem(run, true):

@@ -7,9 +7,9 @@
     python Results/train.py table-1 --at-once 19 --out all   the whole of Table 1 into a folder, all at once on a GPU
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
-Other options go to every script, with their values as --name=value; give --out with them, since a run is missing where
-no file has the published name, whatever they are.  A run that was interrupted, by SIGTERM to this program, too, is
-resumed.
+Other options go to every script, with their values as --name=value; give --out with them, since a run
+counts as there once a file has its published name, whatever the options.  A run that was interrupted, by SIGTERM to
+this program, too, is resumed.
 """
 
 import argparse
@@ -110,7 +110,8 @@ def main():
         print("\n".join(row.name for row in missing))
         return
     if not missing:
-        print("Nothing is missing." + " To train with other options, give --out FOLDER." * bool(others))
+        hint = " To train with other options, give --out FOLDER." * bool(others and not options.out)
+        print(f"Nothing is missing.{hint}")
         return
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)

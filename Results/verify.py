@@ -63,8 +63,8 @@ def files(options):
     for name in sorted(listed | found):
         if name not in found or name not in listed or found[name] != listed[name]:
             yield False, f"{name} is " + (
-                "not here" if name not in found else f"not in {draw.SUMS}: run Results/draw.py" if name not in listed
-                else f"not as {draw.SUMS} lists it")
+                "not here, or not readable" if name not in found else f"not as {draw.SUMS} lists it" if name in listed
+                else f"not in {draw.SUMS}: run Results/draw.py")
     yield True, f"{len(listed.items() & found.items())} files have the digests listed"
 
 
@@ -212,7 +212,8 @@ def cifar_10(folder):
 def reviews(folder):
     """(training reviews, labels), (test reviews, labels), as `imdb.read` documents them."""
     place = data.find_folder(folder, imdb.FILE)
-    with data.reading(place / imdb.FILE if place else "IMDB", "Put IMDB, as Keras has it, there"):
+    remedy = "Put Keras' imdb.npz there" if place else "Connect to the network"
+    with data.reading(place / imdb.FILE if place else "IMDB", remedy):
         path = place / imdb.FILE if place else keras.utils.get_file(imdb.FILE, imdb.ORIGIN, file_hash=imdb.SHA256)
         with np.load(path, allow_pickle=True) as arrays:
             return [([np.array(review, np.int32) for review in arrays[f"x_{split}"]], arrays[f"y_{split}"].astype(int))

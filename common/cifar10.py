@@ -17,7 +17,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
     `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
     shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
-    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all, by images of any size and channels.
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all (larger images: their center).
     """
     splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
     (images, labels), (test_images, test_labels) = splits
@@ -73,7 +73,7 @@ def synthetic(place_of="CIFAR-10"):
 
 
 class Images(data.Batches):
-    """Batches, (float32 of shape (batch, 28, 28, 3), int32 of shape (batch,)), of what `read` or `central` returns."""
+    """Batches, float32 (batch, 28, 28, 3), or as a transform makes them, and int32 (batch,), of what `read` returns."""
 
     def __init__(self, images, *args, **kwargs):
         self.images = images

@@ -51,8 +51,8 @@ def training_part(run, inputs, labels, probability, classes):
 def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
-    own = type(train).__getitem__ is not data.Batches.__getitem__  # batches of whatever examples the script chooses
-    return [] if train.mislabeled is None or own else [CleanAndMislabeled(train)]
+    known = type(train).__getitem__ is data.Batches.__getitem__ and train.mislabeled is not None  # as they were loaded
+    return [CleanAndMislabeled(train)] if known and len(train.mislabeled) == len(train.labels) else []
 
 
 class CleanAndMislabeled(keras.metrics.Metric):

@@ -38,7 +38,7 @@ def curves(run, path, others=()):
         left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
     right.set(xlabel="epoch", ylabel="loss", yscale="log" if min(history["loss"]) >= 0 else "linear")
-    for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:  # the test loss may rise far
+    for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
     if min(history["loss"]) < 0 or np.divide(*right.get_ylim()) > 0.2:  # of so short an axis hardly a number is shown
         right.set_yscale("linear")

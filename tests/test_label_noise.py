@@ -76,6 +76,15 @@ def test_examples_are_told_apart_among_the_chosen_ones():
     assert history["accuracy_clean"] == [1, 1] and history["accuracy_mislabeled"] == [0, 0]
 
 
+def test_examples_that_were_added_are_not_told_apart():
+    """Nobody knows which of these are mislabeled."""
+    labels = np.arange(COUNT, dtype="int32") % CLASSES
+    train = one_hot((labels + 1) % CLASSES, labels)
+    assert len(label_noise.metrics(train)) == 1
+    train.inputs, train.labels = np.repeat(train.inputs, 2, axis=0), np.repeat(train.labels, 2)
+    assert label_noise.metrics(train) == []
+
+
 def test_training_examples_of_which_none_is_mislabeled_have_no_such_metric():
     labels = np.arange(COUNT, dtype="int32") % CLASSES
     train = one_hot(labels, labels)

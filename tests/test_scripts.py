@@ -50,8 +50,10 @@ def test_runs_from_another_folder_and_saves_a_model_that_loads(script, tmp_path,
     before = published()
     options = ["--dataset", "synthetic", "--limit", "16", "--epochs", "1", "--out", folder]
     if script == plain(script):
-        process = request.getfixturevalue("forks").run(script, *options, before=FEW, picture=True, graphs=True) if (
-            hasattr(os, "fork")) else run(script, *options, cwd=tmp_path)
+        elsewhere = f"os.chdir({str(tmp_path)!r})\n"
+        process = request.getfixturevalue("forks").run(
+            script, *options, before=FEW + elsewhere, picture=True, graphs=True) if hasattr(os, "fork") else run(
+            script, *options, cwd=tmp_path)
         assert process.returncode == 0, process.stderr
     else:  # as Python runs it, but without the seconds that loading TensorFlow takes, with fewer images, not drawn
         monkeypatch.setattr(data, "SYNTHETIC", (40, 20))
