@@ -64,7 +64,8 @@ def find_images(folder, split, val_labels=None):
     train, folder = folder / "train", folder / split
     # Random labels and the order of the images depend on these paths: they are the same on every system, with "/".
     linked = [path for path in folder.glob("*") if path.is_symlink()]  # classes; rglob follows no links
-    paths = [path for start in (folder, *linked) for path in start.rglob("*") if path.suffix.lower() in ENDINGS]
+    paths = [path for start in (folder, *linked) for path in start.rglob("*") if path.suffix.lower() in ENDINGS
+             and not any(part.startswith(".") for part in path.relative_to(folder).parts)]  # as .ipynb_checkpoints
     found = sorted(PurePosixPath(path.relative_to(folder).as_posix()) for path in paths)
     for path in found:
         try:
@@ -87,6 +88,9 @@ def find_images(folder, split, val_labels=None):
                          "give the list of classes with --val-labels.")
     known = {path.name for path in train.iterdir()} if train.exists() else set()
     classes = _listed_classes(val_labels, folder, found, known)
+    if all(label.isdigit() for label in classes) and not known.issuperset(classes):
+        raise SystemExit(f"The list {val_labels} gives numbers in place of classes. Give a list with the names of "
+                         "train/'s folders (n01440764 ...), such as Kaggle's LOC_val_solution.csv.")
     return [(str(path), label) for path, label in zip(found, classes, strict=True)]
 
 
@@ -105,12 +109,7 @@ def _listed_classes(path, folder, images, known):
     if all(len(row) == 1 for row in rows):
         if len(rows) != len(images):
             raise SystemExit(f"The list {path} has {len(rows)} lines for {len(images)} images. It needs one for each.")
-        classes = [row[0] for row in rows]
-        if all(name.isdigit() for name in classes):
-            raise SystemExit(f"The list {path} gives numbers, and only ILSVRC's development kit tells which classes "
-                             "they are. Give a list with names of classes (n01440764 ...), such as Kaggle's "
-                             "LOC_val_solution.csv.")
-        return classes
+        return [row[0] for row in rows]
 
     # A list may leave out folder and ending of an image, or give it another ending.
     by_name = {image.stem: image for image in images} | {image.name: image for image in images}
@@ -215,14 +214,17 @@ def main():
     options = parser.parse_args()
     if options.workers < 1:
         parser.error("--workers must be 1 or more")
-    build(options.imagenet, options.shards, options.val_labels, options.workers)
+    try:
+        build(options.imagenet, options.shards, options.val_labels, options.workers)
+    except KeyboardInterrupt:
+        raise SystemExit("\nStopped. Run the same command again to resume.") from None
 
 
 def build(folder, shards, val_labels, workers):
     """Builds the shards that are missing, then imagenet.json.
 
     Raises:
-        SystemExit: with a sentence, for images that cannot be used, a folder with shards of other images, and Ctrl-C.
+        SystemExit: with a sentence, for images that cannot be used and for a folder with shards of other images.
     """
     splits = {split: find_images(folder, split, val_labels) for split in MOST_SHARDS}
     if not splits["train"]:
@@ -242,6 +244,9 @@ def build(folder, shards, val_labels, workers):
     index = shards / imagenet.INDEX
     source = hashlib.sha256(json.dumps(splits).encode()).hexdigest()
     if not index.exists():
+        if any(shards.glob("*-?????-of-?????")):
+            raise SystemExit(f"{shards} holds shards without an {imagenet.INDEX}, so not of these images. Give an "
+                             "empty folder, or empty that one.")
         (shards / UNREADABLE).unlink(missing_ok=True)
         _write(index, {"source": source})  # from here on, the shards in this folder are of these images
     elif imagenet.read_index(shards).get("source") != source:
@@ -255,6 +260,8 @@ def build(folder, shards, val_labels, workers):
         for number in range(count):
             path = shards / f"{split}-{number:05}-of-{count:05}"
             jobs.append((path, folder / split, images[number::count], labels))
+    if any(path.exists() for path, *_ in jobs):
+        say("Checking the shards that are there already")
     missing = [job for job in jobs if not imagenet.intact(job[0])]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards are there already")
@@ -267,8 +274,6 @@ def build(folder, shards, val_labels, workers):
                 seen += future.result()
                 minutes = (time.monotonic() - began) / seen * (total - seen) / 60
                 say(f"\r{seen:,} of {total:,} images, {minutes:.0f} minutes left ", end="" if seen < total else "\n")
-        except KeyboardInterrupt:
-            raise SystemExit("\nStopped. Run the same command again to resume.") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -14,6 +14,7 @@ from common import say  # which also sets the environment that Keras and its bac
 
 import keras
 
+STEP = "SLURM_STEP_NODELIST"
 ADDRESS, PROCESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
@@ -25,11 +26,12 @@ def start():
     Raises:
         SystemExit: with a sentence, when the other processes cannot be joined.
     """
-    addresses, slurm = ADDRESS in os.environ, int(os.environ.get("SLURM_NTASKS", 1)) > 1
+    addresses = ADDRESS in os.environ
+    slurm = STEP in os.environ and int(os.environ.get("SLURM_NTASKS", 1)) > 1  # a shell that waits for srun has no step
     if keras.backend.backend() != "jax":
-        if addresses:
-            raise SystemExit(f"{ADDRESS} is set, but {keras.backend.backend()} trains in one process only. Set "
-                             "KERAS_BACKEND=jax.")
+        if addresses or slurm:
+            raise SystemExit(f"{ADDRESS if addresses else STEP} is set for several processes, but "
+                             f"{keras.backend.backend()} trains in one process only. Set KERAS_BACKEND=jax.")
         return
     if addresses or slurm:
         try:

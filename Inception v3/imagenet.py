@@ -21,6 +21,7 @@ if keras.backend.backend() == "jax":
 
 INDEX = "imagenet.json"
 SMALLEST = 75  # height and width of the smallest images that Inception v3 takes, in pixels
+CLASSES = 1000  # of ImageNet
 ALL_OF_IMAGENET = 1_000_000  # a training set at least this large is taken to be all of ImageNet (1,281,167 images)
 SHUFFLE = 2048        # records in memory that the next one is drawn from; the shards themselves are in random order
 CENTER = 0.875        # of height and width: what the network sees of an image that is not cropped at random
@@ -31,7 +32,7 @@ ASPECT = 3 / 4, 4 / 3  # width / height of a random crop
 def start(script):
     """Joins the other processes of the training, if there are any, and starts a run as `experiment.start` does.
 
-    A run on other images than all of ImageNet has their name in its own, and is not compared with the paper's figures.
+    Unless the images are all of ImageNet, their name becomes part of the run's, which then has no figures of the paper.
 
     Raises:
         SystemExit: with a sentence, as `experiment.start`; also when the shards cannot be read.
@@ -50,7 +51,8 @@ def _part(options):
     if options.dataset == "synthetic":
         return "synthetic"
     _, index = _shards(options.data)
-    return index["name"] if index["pictures"]["train"] < ALL_OF_IMAGENET else None
+    whole = index["pictures"]["train"] >= ALL_OF_IMAGENET and len(index["classes"]) == CLASSES
+    return None if whole else index["name"]
 
 
 def _shards(folder):
@@ -85,8 +87,9 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
             noise that is not possible.
     """
     if type(batch_size) is not int or batch_size < 1 or batch_size % distribution.devices():
-        raise SystemExit(f"The batch size {batch_size} cannot be shared evenly among {distribution.devices()} devices. "
-                         "Give a multiple of that.")
+        count = distribution.devices()
+        raise SystemExit(f"The batch size {batch_size} cannot be shared evenly among {count} devices. Give {count}, "
+                         f"{2 * count} or another multiple of {count}.")
     if image_size < SMALLEST:
         raise SystemExit(f"Images of size {image_size} are too small for Inception v3. Give {SMALLEST} or more.")
     if not 0 <= label_noise <= 1:
@@ -96,7 +99,8 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         splits = [Generated(*split) for split in cifar10.synthetic("ImageNet")]
     else:
         folder, index = _shards(run.data)
-        sys.excepthook = functools.partial(_name_damaged_shard, folder, sys.excepthook)
+        named = functools.partial(_name_damaged_shard, folder, sys.excepthook)
+        sys.excepthook = functools.partial(distribution.end_at_once, named)
         name, classes = index["name"], len(index["classes"])
         run.provenance["data"] = index["source"]
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
@@ -285,7 +289,11 @@ class Images:
         return -(-count // self.batch_size)
 
     def pipeline(self):
-        """The batches as a tf.data.Dataset; images are decoded in parallel, while the network trains."""
+        """The batches as a tf.data.Dataset; images are decoded in parallel, while the network trains.
+
+        Where the devices do not divide the number of images, batches for evaluation have weights, too, float32 of
+        shape (batch,).
+        """
         process, processes = distribution.process()
         uneven = self.count % distribution.devices()
         # The pipeline is built once and used in every epoch, so the number of the epoch is part of its data.
@@ -298,8 +306,8 @@ class Images:
             weight = 1 + filling / self.count  # as Keras divides the losses' sum by the number of all, these too
             records = records.map(lambda *record: (*record, weight)).concatenate(
                 records.repeat().take(filling).map(lambda *record: (*record, 0.0)))
-        # As nothing is tuned here (see below), AUTOTUNE means one call for each core.
-        images = records.shard(processes, process).map(self._image, num_parallel_calls=tf.data.AUTOTUNE)
+        # One call for each core; AUTOTUNE would mean 16 at most, as nothing is tuned here (see below).
+        images = records.shard(processes, process).map(self._image, num_parallel_calls=os.cpu_count())
         ready = images.batch(self.batch_size // processes).prefetch(2)
         return speed.without_autotune(ready, len(self))
 
@@ -318,7 +326,7 @@ class Images:
             records = self.source.records(order).shuffle(SHUFFLE, seed=order, reshuffle_each_iteration=False)
         else:  # of the first images only, which are the same in every epoch
             records = self.source.records(None).take(self.count)
-            records = records.shuffle(self.count, seed=order, reshuffle_each_iteration=False)
+            records = records.shuffle(min(self.count, 10 * SHUFFLE), seed=order, reshuffle_each_iteration=False)
         return records.take(self.count).enumerate().map(lambda number, record: (*record, tf.stack([order, number])))
 
     def _image(self, content, label, name, seed, *weight):

@@ -14,6 +14,9 @@ def rebuilt(model, kernel_regularizer=None):
         model: Keras model with batch normalization. Initial weights are drawn again; trained ones, as with
             weights="imagenet", are kept: their moving means are not 0.
         kernel_regularizer: Keras regularizer, or None.
+
+    Returns:
+        A Keras model, not compiled.
     """
     def rebuild(layer):
         config = layer.get_config()

@@ -104,7 +104,7 @@ class Reviews(data.Batches):
     """
 
     def __init__(self, reviews, *args, **kwargs):
-        self.reviews, self.lengths = reviews, np.array([1 + len(review) for review in reviews])
+        self.lengths = np.array([1 + len(review) for review in reviews])
         self.begins = np.cumsum(self.lengths) - self.lengths
         # All reviews in a row, so that their windows are gathered in one step.
         ranks = np.concatenate([part for review in reviews for part in ([START - OFFSET], review)]).astype(np.int32)

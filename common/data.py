@@ -38,7 +38,7 @@ def identified(run, known, splits):
               for number, split in enumerate(splits) for inputs, label in zip(*split, strict=True))
     run.provenance["data"] = f"{sum(int.from_bytes(value, 'little') for value in hashes) % 2**128:032x}"
     if run.provenance["data"] != known:
-        say("This is not the published data set, so the run is not compared with the paper.")
+        say("This is not the published data set: do not compare the run with published ones.")
         run.paper = {}
     return splits
 

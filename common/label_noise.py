@@ -51,7 +51,7 @@ def training_part(run, inputs, labels, probability, classes):
 def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
-    known = type(train).__getitem__ is data.Batches.__getitem__ and train.mislabeled is not None  # as they were loaded
+    known = train.mislabeled is not None and type(train).__getitem__ is data.Batches.__getitem__  # as they were loaded
     return [CleanAndMislabeled(train)] if known and len(train.mislabeled) == len(train.labels) else []
 
 

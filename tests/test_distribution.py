@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 from common import record
+from importing import imported
 
 import numpy as np
 import pytest
@@ -136,10 +137,24 @@ def test_two_processes_train_as_one_and_go_on_when_one_was_lost(script, tmp_path
     assert 0 < len(kept) < len(seconds) == 5 and seconds[:len(kept)] == kept
 
 
-def test_a_coordinator_with_tensorflow(script, tmp_path, forks):
-    process = forks.run(script, *OPTIONS, "--out", tmp_path, before=BESIDE,
-                        environment={"KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"})
+@pytest.mark.parametrize("environment", [{"KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"},
+                                         {"SLURM_STEP_NODELIST": "n1", "SLURM_NTASKS": "8"}], ids=["address", "SLURM"])
+def test_several_processes_with_tensorflow(script, tmp_path, forks, environment):
+    """Each would train by itself, and replace the others' files."""
+    process = forks.run(script, *OPTIONS, "--out", tmp_path, before=BESIDE, environment=environment)
+    assert f"{next(iter(environment))} is set for several processes" in process.stderr
     assert "Set KERAS_BACKEND=jax" in one_sentence(process)
+
+
+def test_a_shell_that_slurm_gave_is_one_process(monkeypatch):
+    """As of salloc, before srun: there is nobody to be joined."""
+    distribution = imported(ROOT / "Inception v3" / "distribution.py")
+    monkeypatch.setattr(distribution.keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(distribution.keras.distribution, "initialize", lambda: pytest.fail("joined"))
+    monkeypatch.setattr(distribution.keras.distribution, "list_devices", lambda: ["gpu:0"])
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.delenv("SLURM_STEP_NODELIST", raising=False)
+    distribution.start()
 
 
 def test_a_batch_that_devices_cannot_share(script, tmp_path, jax_forks):

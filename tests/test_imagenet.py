@@ -151,7 +151,7 @@ def test_flat_val_with_its_list(tree, tmp_path, line):
 
 
 @pytest.mark.parametrize("content, says", [
-    (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 images"), ("1\n" * 12, "development kit"),
+    (None, "cannot be read"), ("n01\nn02\n", "2 lines for 12 images"), ("1\n" * 12, "gives numbers in place"),
     ("n01_0 n01\nn01_1 n01\n", r"gives no class for 10 images \(the first is n01_2.JPEG\) in .*val"),
 ])
 def test_list_that_does_not_fit(tree, tmp_path, content, says):
@@ -502,6 +502,8 @@ def test_a_run_is_named_after_its_images_and_has_no_figures_of_the_paper(shards,
 
 def test_a_run_on_all_of_imagenet_has_the_papers_figures_and_its_scripts_name(shards, monkeypatch, tmp_path):
     monkeypatch.setattr(imagenet, "ALL_OF_IMAGENET", 200)  # as many as there are here
+    assert started(monkeypatch, "--data", shards, "--out", tmp_path).stem.name.endswith(f"_wd--{shards.parent.name}")
+    monkeypatch.setattr(imagenet, "CLASSES", 2)
     run = started(monkeypatch, "--data", shards, "--out", tmp_path)
     assert run.stem.name == "imagenet_inception_v3_wd" and run.paper == {"paper_train": 90.60, "paper_test": 67.18}
 
@@ -567,6 +569,21 @@ def test_no_data(tmp_path, monkeypatch):
     monkeypatch.setattr("common.data.__file__", str(tmp_path / "common" / "data.py"))
     with pytest.raises(SystemExit, match="build_imagenet_data.py.*--data.*synthetic"):
         load(None)
+
+
+def test_shards_of_another_program_are_not_taken_for_ours(tree, tmp_path):
+    """As TensorFlow's own, which have these names and other labels."""
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "train-00000-of-01024").touch()
+    with pytest.raises(SystemExit, match="holds shards without an imagenet.json"):
+        build.build(tree, tmp_path / "shards", None, workers=1)
+
+
+def test_hidden_files_and_folders_are_no_images(tree):
+    (tree / "train" / ".ipynb_checkpoints").mkdir()
+    for name in ".ipynb_checkpoints/x.JPEG", "n01/._n01_0.JPEG":
+        (tree / "train" / name).write_bytes(image(0))
+    assert len(build.find_images(tree, "train")) == 360
 
 
 def test_missing_shard(tree, tmp_path):
