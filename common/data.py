@@ -45,7 +45,7 @@ def identified(run, known, splits):
 
 def limited(run, count):
     """How many of `count` training examples the run's limit leaves."""
-    if run.limit is not None and not 0 < run.limit <= count:
+    if run.limit is not None and not (type(run.limit) is int and 0 < run.limit <= count):
         raise SystemExit(f"--limit {run.limit} is not from 1 to {count}, the number of training examples.")
     return run.limit or count
 
@@ -70,11 +70,11 @@ class Batches(keras.utils.PyDataset):
         self.chosen, self.loaded = slice(None), inputs[::97].copy()
         self.set_epoch(0)
 
-    rows = property(lambda self: np.arange(len(self.labels))[self.chosen],
-                    lambda self, rows: setattr(self, "chosen", rows))
+    rows = property(lambda self: np.arange(len(self.labels))[self.chosen], lambda self, new: setattr(self, "chosen", new))
 
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
+        self.inputs, self.labels = np.asarray(self.inputs), np.asarray(self.labels)  # a script may have set tensors
         random = np.random.RandomState([self.shuffle_seed or 0, epoch])
         self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         if self.random_crop and not np.array_equal(self.inputs[::97], self.loaded):
@@ -86,7 +86,7 @@ class Batches(keras.utils.PyDataset):
     def for_evaluation(self, count=None):
         """All these examples, or the first `count`, as plain Batches: in order, no crop, no other `__getitem__`."""
         rows = slice(count) if np.array_equal(self.rows, np.arange(len(self.labels))) else self.rows[:count]  # no copy
-        return Batches(self.inputs[rows], self.labels[rows], EVALUATION_BATCH)
+        return Batches(np.asarray(self.inputs)[rows], np.asarray(self.labels)[rows], EVALUATION_BATCH)
 
     def digest(self):
         """A hash of the labels in use and of a hundred inputs, by which a checkpoint knows its training examples."""

@@ -42,6 +42,8 @@ def start(script, dataset="cifar10", others=(), part=None):
     replace the constants, and those that differ are added to the files' names.  --dataset takes `dataset`, the default,
     `others` and synthetic.  `part`, a function of the options, returns a name for the data used, None for all of it.
     """
+    if script.get("__started__") or script.update(__started__=True):  # its constants have other values then
+        raise SystemExit("Start one run in a process. For several seeds or settings, run the script several times.")
     sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # quiet Ctrl-C
     [os.open(os.devnull, os.O_RDWR) for _ in range(3)]  # so that no file gets the number of a closed stream, 0 to 2
     for stream in sys.stdout, sys.stderr:
@@ -54,7 +56,7 @@ def start(script, dataset="cifar10", others=(), part=None):
     keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says, written for other work
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
-    keras.config.set_dtype_policy("float32")  # a script sets another one after `start`
+    keras.config.dtype_policy().name.startswith("mixed_") or keras.config.set_dtype_policy("float32")  # mixed: its own
     given, settings, differing = _parse(script, dataset, others)
     keras.utils.set_random_seed(settings["seed"])
     if part and (name := part(given)) not in (None, *differing.values()):
@@ -73,7 +75,7 @@ def _parse(script, dataset, others):
         source = file.read()
     comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+                                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for name, default in defaults.items():
         text = SETTINGS.get(name, comments.get(name.upper(), "")) + f" (default: {default})" * (default is not None)
         kind = {bool: boolean, type(None): int}.get(type(default), type(default))
@@ -91,7 +93,7 @@ def _parse(script, dataset, others):
         low, high = LIMITS.get(name, (-math.inf, math.inf))
         if isinstance(value := getattr(options, name), (int, float)) and not low <= value <= high:  # as nan never is
             parser.error(f"--{name.replace('_', '-')} {value} is not from {low} to {high}")
-    if "precision" in constants:
+    if type(constants.get("precision")) is str:
         options.precision = options.precision.replace("auto", speed.fast_precision())
         defaults["precision"] = defaults["precision"].replace("auto", "mixed_bfloat16")
     settings = {name: getattr(options, name) for name in defaults}
@@ -140,8 +142,7 @@ class Run:
         folder = given.out or path.parent
         self.provenance = record.provenance(path)  # now, since a script may be edited while it runs
         self.stem = folder / "--".join([path.stem, *differing.values()])
-        # A run can be resumed with more epochs, so their number is no part of the checkpoint's name.
-        labels = [label for name, label in differing.items() if name != "epochs"]
+        labels = [label for name, label in differing.items() if name != "epochs"]  # it can be resumed with more
         self.checkpoint = folder / f".{'--'.join([path.stem, *labels])}.checkpoint.npz"
         if len(os.fsencode(self.stem.name)) > LONGEST or len(os.path.abspath(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
@@ -184,8 +185,7 @@ class Run:
         over, restore = False, None  # `feeds` came first, as it calls the model, whose layers may draw random numbers
         if self.checkpoint.exists() and not self.given.fresh:
             over, restore = training.read_checkpoint(self, model, callbacks, epochs)
-        # A signal to end is noted and acted upon between steps: raised anywhere, it can get lost in a callback of
-        # Keras.  What the process was started to ignore, as under nohup, stays ignored.
+        # Noted here and acted upon between steps, as Keras could lose it; what nohup ignores stays ignored.
         handlers = {signum: signal.signal(signum, lambda signum, _: setattr(self, "signal", signum))
                     for signum in SIGNALS if signal.getsignal(signum) != signal.SIG_IGN}
         try:

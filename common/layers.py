@@ -33,7 +33,7 @@ class BatchNormalization(layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         fused = keras.backend.backend() == "tensorflow" and self.center and self.trainable and not self.renorm
-        if not fused or len(inputs.shape) != 4 or self.axis not in (-1, 3) or inputs.dtype == "float64":
+        if not fused or len(inputs.shape) != 4 or self.axis not in (-1, 3) or self.variable_dtype != "float32":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

@@ -80,7 +80,7 @@ def read(path):
 def accuracy_name(names):
     """Which name is shown as the accuracy: "accuracy", else the shortest ending in acc or accuracy, else None."""
     return min((n for n in names if re.fullmatch("(?!val_).*acc(uracy)?", n)), default=None,
-               key=lambda n: (n != "accuracy", len(n)))
+               key=lambda n: (n != "accuracy", "top" in n, len(n)))
 
 
 def accuracies(run):

@@ -74,7 +74,7 @@ def feed(batches):
 
     orders = tf.data.Dataset.from_generator(order, output_signature=tf.TensorSpec((None,), tf.int64))
     batched = orders.rebatch(batches.batch_size).map(lambda rows: (tf.gather(inputs, rows), tf.gather(labels, rows)))
-    return without_autotune(batched, len(batches))
+    return without_autotune(batched.take(len(batches)), len(batches))
 
 
 def without_autotune(dataset, length):

@@ -28,8 +28,7 @@ class StopOnceFitted(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         name = record.accuracy_name(logs)
-        now = [np.mean(logs.get(which, 0.0)) for which in (name, f"val_{name}")]
-        self.recent = [*self.recent, now][-self.epochs:]
+        self.recent = [*self.recent, [np.mean(logs.get(n, 0.0)) for n in (name, f"val_{name}")]][-self.epochs:]
         fitted, changes = np.min(self.recent, axis=0)[0] >= 0.999, np.ptp(self.recent, axis=0)
         if len(self.recent) == self.epochs and fitted and changes[0] <= 1e-4 and changes[1] <= 1e-3:
             self.model.stop_training = True
@@ -45,6 +44,7 @@ class Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began, self.rate = time.perf_counter(), float(self.model.optimizer.learning_rate)
+        np.random.seed([self.run.seed, epoch])  # for what a script draws itself, as in a `__getitem__` of its own
         self.run.train.set_epoch(epoch)
         if len(self.run.train) != self.steps:
             raise SystemExit(f"There were {self.steps} batches, now {len(self.run.train)}. Keep their number in a run.")
@@ -52,7 +52,7 @@ class Epochs(keras.callbacks.Callback):
     def on_test_batch_end(self, batch, logs=None):
         if self.run.signal:
             say(f"\nStopped after {self.run.kept} of {self.params['epochs']} epochs. Run the same command again to "
-                "resume, or add --fresh to start from the first epoch.", file=sys.stderr)
+                "resume (without --fresh), or with --fresh to start from the first epoch.", file=sys.stderr)
             raise SystemExit(128 + self.run.signal)
 
     def on_train_batch_end(self, batch, logs=None):

@@ -829,6 +829,80 @@ def test_a_number_of_batches_that_changes_is_refused(monkeypatch, tmp_path, name
         start(monkeypatch, "--out", tmp_path).fit(small_model(), points, None, 3, callbacks=[later])
 
 
+def test_tensors_in_the_place_of_inputs_and_labels(monkeypatch, tmp_path):
+    """As a layer returns them that preprocesses all examples."""
+    points, test, run = Points(), Points(), start(monkeypatch, "--out", tmp_path)
+    for part in points, test:
+        part.inputs, part.labels = keras.ops.tanh(part.inputs), keras.ops.one_hot(part.labels, 2)
+    model = small_model()
+    model.compile("SGD", keras.losses.CategoricalCrossentropy(from_logits=True))
+    run.fit(model, points, test, 1)
+    assert np.isfinite(run.save(model, draw=lambda run, path: None)["test_loss"])
+
+
+def test_batches_that_a_script_leaves_out_are_left_out():
+    class DropLast(data.Batches):
+        def __len__(self):
+            return len(self.rows) // self.batch_size
+
+    points = DropLast(np.zeros((70, 2), "f4"), np.arange(70, dtype=np.int32), 32)
+    fed = speed.feed(points)
+    assert len(fed) == 2 and [len(fed_labels) for _, fed_labels in (fed if fed is not points else map(
+        points.__getitem__, range(2)))] == [32, 32]
+
+
+def test_what_a_script_draws_by_numpy_is_resumed(monkeypatch, tmp_path):
+    """As for mixup, in a `__getitem__` of its own."""
+    class Noisy(Points):
+        def __getitem__(self, index):
+            inputs, labels = super().__getitem__(index)
+            return inputs + np.random.standard_normal(inputs.shape).astype("f4"), labels
+
+    found = []
+    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [2, 4]):
+        folder.mkdir()
+        for epochs in parts:
+            model = small_model()
+            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Noisy(), None, epochs)
+        found.append(np.concatenate([value.ravel() for value in model.get_weights()]))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_process_has_one_run(monkeypatch, tmp_path):
+    """In a second one the constants would be the first one's options, and no part of the names."""
+    script = dict(vars(imported(SCRIPT)))
+    monkeypatch.setattr(sys, "argv", ["script.py", "--out", str(tmp_path), "--units", "7"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    experiment.start(script)
+    with pytest.raises(SystemExit, match="Start one run in a process. For several seeds"):
+        experiment.start(script)
+
+
+def test_a_mixed_policy_set_before_the_start_stays(monkeypatch, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        start(monkeypatch, "--out", tmp_path)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_an_option_is_not_taken_for_a_longer_one(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        start(monkeypatch, "--learning-rate", "0.1", LEARNING_RATE=None)
+    assert "unrecognized arguments: --learning-rate" in capsys.readouterr().err
+
+
+def test_a_limit_that_is_no_whole_number(monkeypatch, tmp_path):
+    run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic", LIMIT=0.5)
+    with pytest.raises(SystemExit, match="--limit 0.5 is not from 1 to 2000"):
+        cifar10.load(run, 8)
+
+
+def test_top_5_is_not_shown_as_the_accuracy():
+    assert record.accuracy_name(["sparse_categorical_accuracy", "top5_acc", "loss"]) == "sparse_categorical_accuracy"
+
+
 def test_a_callback_that_saves_every_few_steps_does(monkeypatch, tmp_path):
     saver = keras.callbacks.ModelCheckpoint(tmp_path / "{batch}.weights.h5", save_weights_only=True, save_freq=2)
     fit(start(monkeypatch, "--out", tmp_path), 1, [saver])

@@ -81,7 +81,9 @@ def test_examples_that_were_added_are_not_told_apart():
     labels = np.arange(COUNT, dtype="int32") % CLASSES
     train = one_hot((labels + 1) % CLASSES, labels)
     assert len(label_noise.metrics(train)) == 1
-    train.inputs, train.labels = np.repeat(train.inputs, 2, axis=0), np.repeat(train.labels, 2)
+    train.labels = np.eye(CLASSES)[labels]  # nor is a row of probabilities a label
+    assert label_noise.metrics(train) == []
+    train.inputs, train.labels = np.repeat(train.inputs, 2, axis=0), np.repeat(labels, 2)
     assert label_noise.metrics(train) == []
 
 

@@ -209,8 +209,8 @@ def test_a_signal_to_end_has_a_word_a_checkpoint_and_the_usual_status(forks, tmp
     prepare = f"signal.signal(signal.{name}, signal.default_int_handler if {name == 'SIGINT'} else signal.SIG_DFL)"
     process = forks.run(SCRIPT, *options, before=SENT.format(name=name, prepare=prepare))
     assert process.returncode == status
-    assert process.stderr.strip() == ("Stopped after 2 of 6 epochs. Run the same command again to resume, or add "
-                                      "--fresh to start from the first epoch.")
+    assert process.stderr.strip() == ("Stopped after 2 of 6 epochs. Run the same command again to resume (without "
+                                      "--fresh), or with --fresh to start from the first epoch.")
     checkpoint, = tmp_path.iterdir()
     assert checkpoint.name == ".cifar10_keras_mlp_rand--synthetic--limit-100.checkpoint.npz"
     with np.load(checkpoint) as state:
