@@ -70,7 +70,7 @@ class Batches(keras.utils.PyDataset):
         self.chosen, self.loaded = slice(None), inputs[::97].copy()
         self.set_epoch(0)
 
-    rows = property(lambda self: np.arange(len(self.labels))[self.chosen], lambda self, new: setattr(self, "chosen", new))
+    rows = property(lambda self: np.arange(len(self.labels))[self.chosen], lambda self, r: setattr(self, "chosen", r))
 
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
