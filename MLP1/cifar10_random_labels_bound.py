@@ -54,7 +54,7 @@ def draw(run, path):
     """Draws the errors and the bound over the epochs."""
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
     test, expected = 1 - history["val_accuracy"], bound(history["error_true"], history["error_random"])
-    for values, label, style in ((history["bound"], f"bound on it, {100 - 100 * DELTA:g} % sure for one epoch", "C3-"),
+    for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for any epoch", "C3-"),
                                  (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),
                                  (history["error_random"], "error on random labels", "C4--"),
