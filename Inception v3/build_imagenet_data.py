@@ -244,7 +244,7 @@ def build(folder, shards, val_labels, workers):
     index = shards / imagenet.INDEX
     source = hashlib.sha256(json.dumps(splits).encode()).hexdigest()
     if not index.exists():
-        if any(shards.glob("*-?????-of-?????")):
+        if any(shards.glob("*" + imagenet.NUMBERED)):
             raise SystemExit(f"{shards} holds shards without an {imagenet.INDEX}, so not of these images. Give an "
                              "empty folder, or empty that one.")
         (shards / UNREADABLE).unlink(missing_ok=True)

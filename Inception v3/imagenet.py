@@ -20,6 +20,7 @@ if keras.backend.backend() == "jax":
     tf.config.set_visible_devices([], "GPU")  # else TensorFlow takes the memory that JAX trains in
 
 INDEX = "imagenet.json"
+NUMBERED = "-?????-of-?????"  # how the shards' names end
 SMALLEST = 75  # height and width of the smallest images that Inception v3 takes, in pixels
 CLASSES = 1000  # of ImageNet
 ALL_OF_IMAGENET = 1_000_000  # a training set at least this large is taken to be all of ImageNet (1,281,167 images)
@@ -99,8 +100,7 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         splits = [Generated(*split) for split in cifar10.synthetic("ImageNet")]
     else:
         folder, index = _shards(run.data)
-        named = functools.partial(_name_damaged_shard, folder, sys.excepthook)
-        sys.excepthook = functools.partial(distribution.end_at_once, named)
+        sys.excepthook = functools.partial(_name_damaged_shard, folder, sys.excepthook)
         name, classes = index["name"], len(index["classes"])
         run.provenance["data"] = index["source"]
         splits = [Shards(folder, split, count) for split, count in index["pictures"].items() if count]
@@ -118,10 +118,11 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
 
 def _name_damaged_shard(folder, otherwise, kind, error, traceback):
     """Says which shard is damaged when reading one has ended the script, because TensorFlow does not say it."""
-    damaged = next((path for path in sorted(folder.glob("*-?????-of-?????")) if not intact(path)), None) if (
+    damaged = next((path for path in sorted(folder.glob("*" + NUMBERED)) if not intact(path)), None) if (
         issubclass(kind, tf.errors.DataLossError)) else None
     if damaged:
-        say(f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it.", file=sys.stderr)
+        sentence = f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it."
+        distribution.end_at_once(lambda *_: say(sentence, file=sys.stderr), kind, error, traceback)
     else:
         otherwise(kind, error, traceback)
 
@@ -189,7 +190,7 @@ class Shards:
     """
 
     def __init__(self, folder, split, count):
-        self.count, self.paths = count, sorted(map(str, folder.glob(f"{split}-?????-of-?????")))
+        self.count, self.paths = count, sorted(map(str, folder.glob(split + NUMBERED)))
         expected = int(self.paths[0][-5:]) if self.paths else 1
         if len(self.paths) != expected:
             raise SystemExit(f"{folder} holds {len(self.paths)} of {expected} shards of {split}. Run "

@@ -233,6 +233,8 @@ NOISE = {"MLP 1x512": np.arange(11) / 10, "Mini Alexnet": np.arange(11) / 10,
          "Mini Inception": np.arange(0, 11, 2) / 10, "LSTM": np.arange(0, 11, 2) / 10}
 # What a network's runs of Figure 1 have otherwise than their script: a schedule with which fewer epochs are enough
 FIGURE_1 = {"Mini Inception": {"learning-rate": 0.01}}
+# Data set, as a run's settings name it: its training examples
+EXAMPLES = {"cifar10": 50_000, "imdb": 25_000, "mnist": 60_000}
 # Network and label noise: the epochs of a run of Figure 1 that ends once fitted, before its script's last one
 ENDED = {("Mini Alexnet", 0.4): 31, ("Mini Alexnet", 0.5): 30, ("Mini Alexnet", 0.6): 31, ("Mini Alexnet", 0.7): 32,
          ("Mini Alexnet", 0.8): 33,

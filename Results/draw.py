@@ -95,12 +95,17 @@ def script_link(row):
     return f"[{row.label}](../{quote(row.script)})"
 
 
+def is_drawn(name):
+    """Whether Results/ has the picture of this name."""
+    return (catalog.ROOT / "Results" / f"{name}.png").exists()
+
+
 def claims_table():
     """Makes the Markdown table of the paper's claims: what here shows each, and whether it holds."""
     lines = ["| section | the paper's claim | here | verdict |", "| --- | --- | --- | --- |"]
     for claim in claims.CLAIMS:
         pictures = [f"[{name.replace('_', ' ') if name in figures.ALL else 'picture'}]({name}.png)"
-                    for name in claim.pictures if (catalog.ROOT / "Results" / f"{name}.png").exists()]
+                    for name in filter(is_drawn, claim.pictures)]
         scripts = list(map(script_link, claim.rows)) * (len(claim.rows) <= 3)  # of more the picture tells
         lines.append(f"| {claim.section} | {claim.text} | {'<br>'.join(scripts + pictures)} "
                      f"| {claims.verdict(claim)} |")
@@ -158,21 +163,22 @@ def norms_table():
     """Makes the Markdown table of the norms of Gaussian kernels' solutions, beside their test errors."""
     lines = ["| kernel | labels fitted | images | norm | training error | test error |",
              "| --- | --- | ---: | ---: | ---: | ---: |"]
-    for row in filter(catalog.file_of, (catalog.KERNEL_NORMS, catalog.KERNEL, catalog.MNIST)):
-        run = catalog.run_of(row)
-        if row == catalog.KERNEL_NORMS:
-            kinds = {"narrow": "true", "true": "true", "wrong": "true and wrong", "random": "random"}
-            found = [(f"{pixels} pixels" + ", narrow" * (kind == "narrow"), words, count, *run[pixels][kind][:, k])
-                     for pixels in ("raw", "standardized") for kind, words in kinds.items()
-                     for k, count in enumerate(run[pixels]["images"][:run[pixels][kind].shape[1]])
-                     if kind == "narrow" or k == 3 or kind == "true" and k == 0]
-        else:
-            count = {"CIFAR-10": 50_000, "MNIST": 60_000}[row.data]
-            found = [({"CIFAR-10": "standardized pixels", "MNIST": "MNIST"}[row.data], labels, count, run[norm],
-                      *(1 - run[f"{of}{split}_accuracy"] for split in SPLITS))
-                     for labels, norm, of in (("true", "norm", ""), ("random", "random_norm", "random_"))]
-        lines += [f"| {kernel} | {labels} | {count:,} | {norm:,.0f} | {100 * train:.2f} % | {100 * test:.1f} % |"
-                  for kernel, labels, count, norm, train, test in found]
+    solutions = []
+    if catalog.file_of(catalog.KERNEL_NORMS):
+        run = catalog.run_of(catalog.KERNEL_NORMS)
+        kinds = (("narrow", ", narrow", "true", [0]), ("true", "", "true", [0, -1]),  # fewest images, and most
+                 ("wrong", "", "true and wrong", [-1]), ("random", "", "random", [-1]))
+        solutions += [(f"{pixels} pixels{kernel}", labels, run[pixels]["images"][k], *run[pixels][kind][:, k])
+                     for pixels in ("raw", "standardized")
+                     for kind, kernel, labels, places in kinds for k in places]
+    for row, kernel in (catalog.KERNEL, "standardized pixels"), (catalog.MNIST, "MNIST"):
+        if catalog.file_of(row):
+            run = catalog.run_of(row)
+            solutions += [(kernel, labels, catalog.EXAMPLES[run["settings"]["dataset"]], run[f"{of}norm"],
+                           *(1 - run[f"{of}{split}_accuracy"] for split in SPLITS))
+                          for labels, of in (("true", ""), ("random", "random_"))]
+    lines += [f"| {kernel} | {labels} | {count:,} | {norm:,.0f} | {100 * train:.2f} % | {100 * test:.1f} % |"
+              for kernel, labels, count, norm, train, test in solutions]
     return "\n".join(lines)
 
 
@@ -240,7 +246,7 @@ def gallery(pictures):
         pictures: dict, name of the picture in Results/ to the caption below it.
     """
     cells = [f'<a href="{name}.png"><img src="{name}.png" width="270" alt="{name}"></a><br>{caption}'
-             for name, caption in pictures.items() if (catalog.ROOT / "Results" / f"{name}.png").exists()]
+             for name, caption in pictures.items() if is_drawn(name)]
     cells += [""] * (-len(cells) % 3)
     lines = [f"| {' | '.join(cells[number:number + 3])} |" for number in range(0, len(cells), 3)]
     return "\n".join([*lines[:1], "| :---: | :---: | :---: |", *lines[1:]]) if lines else "Not trained yet."

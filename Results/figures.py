@@ -96,8 +96,7 @@ def _losses(path, title, curves, of_paper=""):
 
 
 def _steps_per_epoch(run):
-    examples = {"cifar10": 50_000, "imdb": 25_000}[run["settings"]["dataset"]]
-    return -(-examples // run["settings"]["batch_size"])
+    return -(-catalog.EXAMPLES[run["settings"]["dataset"]] // run["settings"]["batch_size"])
 
 
 def figure_1a(path):

@@ -61,10 +61,12 @@ WORDS = {"shuffled": "shuffled_words", "random": "random_words"}  # in older fil
 def files(options):
     listed, found = draw.listed(), draw.digests()
     for name in sorted(listed | found):
-        if name not in found or name not in listed or found[name] != listed[name]:
-            yield False, f"{name} is " + (
-                "not here, or not readable" if name not in found else f"not as {draw.SUMS} lists it" if name in listed
-                else f"not in {draw.SUMS}: run Results/draw.py")
+        if name not in found:
+            yield False, f"{name} is not here, or not readable"
+        elif name not in listed:
+            yield False, f"{name} is not in {draw.SUMS}: run Results/draw.py"
+        elif found[name] != listed[name]:
+            yield False, f"{name} is not as {draw.SUMS} lists it"
     yield True, f"{len(listed.items() & found.items())} files have the digests listed"
 
 

@@ -40,7 +40,7 @@ def curves(run, path, others=()):
     right.set(xlabel="epoch", ylabel="loss", yscale="log" if min(history["loss"]) >= 0 else "linear")
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:
         which(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
-    if min(history["loss"]) < 0 or np.divide(*right.get_ylim()) > 0.2:  # of so short an axis hardly a number is shown
+    if right.get_yscale() == "linear" or np.divide(*right.get_ylim()) > 0.2:  # of short axes hardly a number is shown
         right.set_yscale("linear")
     for axes in left, right:
         axes.grid(alpha=0.3)

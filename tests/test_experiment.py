@@ -434,6 +434,18 @@ def fit(run, epochs, callbacks=(), **changes):
     run.fit(small_model(**changes), Points(), None, epochs, callbacks=callbacks)
 
 
+def assert_resumed(monkeypatch, tmp_path, model, points=Points, callbacks=tuple):
+    """Four epochs in one go, and three and one after a new start, end with the same weights to the bit."""
+    found = []
+    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [3, 4]):
+        folder.mkdir()
+        for epochs in parts:
+            trained = model()
+            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(trained, points(), None, epochs, callbacks())
+        found.append(np.concatenate([value.ravel().astype("float32") for value in trained.get_weights()]))
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.fixture
 def checkpointed(monkeypatch, tmp_path):
     """A run that has written a checkpoint after two epochs."""
@@ -631,14 +643,7 @@ def test_a_model_that_was_trained_otherwise_is_saved(monkeypatch, tmp_path):
     lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
     lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))], ids=["twice", "scaled"])
 def test_optimizers_with_more_variables_are_resumed(monkeypatch, tmp_path, optimizer):
-    found = []
-    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [3, 4]):
-        folder.mkdir()
-        for epochs in parts:
-            model = small_model(optimizer())
-            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Points(), None, epochs)
-        found.append(np.concatenate([value.ravel() for value in model.get_weights()]))
-    np.testing.assert_array_equal(*found)
+    assert_resumed(monkeypatch, tmp_path, lambda: small_model(optimizer()))
 
 
 def test_a_callback_that_sets_what_a_schedule_sets_is_refused(monkeypatch, tmp_path):
@@ -683,19 +688,16 @@ def test_early_stopping_with_a_least_change_is_resumed(monkeypatch, tmp_path):
 
 
 def test_variables_of_half_precision_are_resumed(monkeypatch, tmp_path):
-    """NumPy's files know no bfloat16."""
-    found = []
-    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [3, 4]):
-        folder.mkdir()
-        for epochs in parts:
-            keras.utils.clear_session()
-            keras.utils.set_random_seed(0)
-            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype="bfloat16")])
-            model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-            best = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)  # which keeps some, too
-            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Points(), None, epochs, [best])
-        found.append(np.concatenate([value.ravel().astype("float32") for value in model.get_weights()]))
-    np.testing.assert_array_equal(*found)
+    """NumPy's files know no bfloat16; the callback keeps some, too."""
+    def model():
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype="bfloat16")])
+        model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    assert_resumed(monkeypatch, tmp_path, model, callbacks=lambda: [
+        keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)])
 
 
 def test_a_backup_by_keras_is_refused(monkeypatch, tmp_path):
@@ -858,14 +860,7 @@ def test_what_a_script_draws_by_numpy_is_resumed(monkeypatch, tmp_path):
             inputs, labels = super().__getitem__(index)
             return inputs + np.random.standard_normal(inputs.shape).astype("f4"), labels
 
-    found = []
-    for folder, parts in (tmp_path / "whole", [4]), (tmp_path / "parts", [2, 4]):
-        folder.mkdir()
-        for epochs in parts:
-            model = small_model()
-            start(monkeypatch, "--out", folder, "--epochs", epochs).fit(model, Noisy(), None, epochs)
-        found.append(np.concatenate([value.ravel() for value in model.get_weights()]))
-    np.testing.assert_array_equal(*found)
+    assert_resumed(monkeypatch, tmp_path, small_model, Noisy)
 
 
 def test_a_process_has_one_run(monkeypatch, tmp_path):

