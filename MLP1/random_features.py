@@ -7,8 +7,8 @@ class RandomFeatures:
     """Maps images to features: each filter is a whitened patch of a training image, and by how much its responses, or
     their negatives, exceed a threshold is averaged over each quarter of an image.
 
-    Contrast and whitening are those of RandomPatchCifar in https://github.com/amplab/keystone, from the group that an
-    author of the paper was in.
+    The paper does not say how it computes them.  Here it is as in RandomPatchCifar, of https://github.com/amplab/keystone
+    (Sparks et al., 2016, arXiv:1610.09451, with an author of the paper), contrast, whitening, threshold and quarters.
 
     Args:
         images: training images to take patches from, of shape (n, side, side, 3), pixels from 0 to 255.

@@ -241,11 +241,12 @@ def kernel(rows):
 
 
 def features(rows):
-    """With as many filters as the paper's, test errors without and with the penalty are the paper's, or below."""
+    """Test errors without and with the penalty are the paper's, or below.  Fewer filters than its 32,000 cannot tell."""
     run = run_of(rows[0])
-    plain, penalized = 100 * run["error"]["test"]
-    return plain < 17 + NEAR and penalized < 15 + NEAR, (
-        f"{plain:.1f} % and {penalized:.1f} % with {run['settings']['filters']:,} filters")
+    (plain, penalized), filters = 100 * run["error"]["test"], run["settings"]["filters"]
+    found = plain < 17 + NEAR and penalized < 15 + NEAR
+    return found or (None if filters < 32_000 else False), (
+        f"{plain:.1f} % and {penalized:.1f} % with {filters:,} filters, the paper's were 32,000")
 
 
 def minimum_norm(rows):
@@ -369,8 +370,8 @@ CLAIMS = [
           because="neither wavelets nor a penalty were tried"),
     Claim("5", "CIFAR-10: the Gaussian kernel fits all labels, and has 46 % error unregularized.", [catalog.KERNEL],
           kernel, pictures=("cifar10_gaussian_kernel",)),
-    Claim("5", "Random convolutional features: 17 % error, with an L2 penalty 15 %.", [catalog.MOST_FEATURES], features,
-          pictures=("cifar10_random_features_dual", "cifar10_random_features_4000")),
+    Claim("5", "Random convolutional features: 17 % error, with an L2 penalty 15 %.", [catalog.MORE_FEATURES], features,
+          pictures=("cifar10_random_features_dual", "cifar10_random_features")),
     Claim("5", "The norm does not predict the error: the larger norm can err less.", [catalog.KERNEL_NORMS],
           norm_and_error, pictures=("cifar10_kernel_norms",)),
     Claim("5", "A kernel forced to wrong labels besides: larger norm, larger error.", [catalog.KERNEL_NORMS],

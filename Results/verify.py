@@ -182,12 +182,11 @@ def solved(options):
 def random_features(options, folder, count):
     """(whether the script solves 256 random features of so many images as numpy does, what was found)."""
     (images, true), (test_images, test_labels) = cifar_10(options.data)
-    script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "cifar10_random_features.py"))
+    script = runpy.run_path(str(catalog.SCRIPTS / "MLP1" / "random_features.py"))
     run = run_script("MLP1/cifar10_random_features.py", folder, options, "--limit", str(count), "--filters", "32")
-    windows = [standardized(part[:, 2:30, 2:30]) for part in (images[:count], test_images)]
-    filters = script["random_filters"](windows[0], np.random.RandomState(0), 32)
-    z, test_z = (np.concatenate([script["features"](part[k:k + 500], filters) for k in range(0, len(part), 500)])
-                 for part in windows)
+    settings = [run["settings"][name] for name in ("filters", "patch", "contrast", "whitening", "threshold")]
+    features = script["RandomFeatures"](images[:count], 0, *settings)
+    z, test_z = (np.hstack([features(part), np.ones((len(part), 1))]) for part in (images[:count], test_images))
     weights = np.linalg.lstsq(z, np.eye(10)[true[:count]], rcond=None)[0]
     found = np.mean((test_z @ weights).argmax(axis=1) != test_labels)
     return abs(found - run["error"]["no penalty, test"][-1]) <= 10 * TOLERANCE, (

@@ -1,7 +1,5 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
-import importlib.util
-import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +11,7 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence, run
+from conftest import ROOT, one_sentence
 
 THEOREM, KERNEL, FEATURES, DUAL, DESCENT, NORMS = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
     "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent", "kernel_norms"))
@@ -129,38 +127,30 @@ def test_the_penalty_is_ridge_regressions(tmp_path, forks):
                         tmp_path)
     assert process.returncode == 0, process.stderr
     path, = tmp_path.glob("*.run.h5")
-    script, ((images, labels), (new, true)) = imported(FEATURES), cifar10.synthetic()
-    x, new = (cifar10.standardize(cifar10.central(part)) for part in (images[:200], new))
-    filters = script.random_filters(x, np.random.RandomState(0), 8)
-    z, test_z = (script.features(part, filters) for part in (x, new))
-    penalty = 0.1 * np.mean(np.sum(z**2, axis=0))
-    w = np.linalg.solve(z.T @ z + penalty * np.eye(64), z.T @ np.eye(10)[labels[:200]])
+    (images, labels), (new, true) = cifar10.synthetic()
+    features = random_features(images[:200], 8)
+    z, test_z = features(images[:200]).astype(float), features(new)
+    mean, scale, targets = z.mean(axis=0), z.std(axis=0) + 1e-8, np.eye(10)[labels[:200]]
+    z, test_z = (z - mean) / scale, (test_z - mean) / scale
+    penalty = 0.1 * np.mean(np.sum(z**2, axis=1))
+    w = np.linalg.solve(z.T @ z + penalty * np.eye(64), z.T @ (targets - targets.mean(axis=0)))
     assert record.read(path)["error"]["L2 penalty, test"][-1] == pytest.approx(
-        np.mean((test_z @ w).argmax(axis=1) != true), abs=2e-3)
+        np.mean((test_z @ w + targets.mean(axis=0)).argmax(axis=1) != true), abs=2e-3)
 
 
 def test_filters_are_whitened_patches(random):
-    """The response of a filter to its own patch is the length of that patch once it is whitened."""
-    script = imported(FEATURES)
-    images = random.standard_normal((100, 7, 7, 3)).repeat(4, axis=1).repeat(4, axis=2)  # neighbors are the same
-    filters = script.random_filters(images, np.random.RandomState(0), 200).reshape(108, 200).T
-    draw = np.random.RandomState(0)
-    rows, tops, lefts = (draw.randint(0, high, 4000) for high in (100, 23, 23))
+    """The response of a filter to its own patch is the length of that patch, divided by its contrast and whitened."""
+    images = 30 * random.standard_normal((100, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)  # neighbors are the same
+    features, draw = random_features(images, 200), np.random.RandomState(0)
+    rows, tops, lefts = (draw.randint(0, high, 4000) for high in (100, 27, 27))
     patches = np.stack([images[row, top:top + 6, left:left + 6].ravel()
                         for row, top, left in zip(rows, tops, lefts, strict=True)])
     patches -= patches.mean(axis=1, keepdims=True)
+    patches /= np.sqrt(patches.var(axis=1, keepdims=True) + 10)
     variances, directions = np.linalg.eigh(np.cov(patches.T))
-    whitened = patches[:200] @ (directions / np.sqrt(variances + script.WHITENING * variances[-1])) @ directions.T
-    np.testing.assert_allclose((filters * patches[:200]).sum(axis=1), np.linalg.norm(whitened, axis=1), rtol=1e-4)
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
-def test_random_features_on_jax(tmp_path):
-    process = run(FEATURES, "--dataset", "synthetic", "--filters", "4", "--limit", "100", "--out", tmp_path,
-                  env=os.environ | {"KERAS_BACKEND": "jax"})
-    assert process.returncode == 0, process.stderr
-    path, = tmp_path.glob("*.run.h5")
-    assert (record.read(path)["error"]["L2 penalty, test"] < 0.9).all()
+    whitened = (patches[:200] - patches.mean(axis=0)) @ (directions / np.sqrt(variances + 0.1)) @ directions.T
+    responses = (features.weights.T * patches[:200]).sum(axis=1) - features.offsets
+    np.testing.assert_allclose(responses, np.linalg.norm(whitened, axis=1), rtol=1e-3)
 
 
 def test_random_features(tmp_path, forks):
@@ -176,30 +166,40 @@ def test_random_features(tmp_path, forks):
     assert "a --patch of 1 to 25 pixels" in one_sentence(process)
 
 
+def random_features(images, filters, patch=6):
+    return imported(ROOT / "MLP1" / "random_features.py").RandomFeatures(images, 0, filters, patch, 10, 0.1, 0.25)
+
+
 def test_flat_patches_make_no_filters(random):
-    images = np.ones((50, 28, 28, 3), "float32")
-    images[::5, :, 14:] = random.standard_normal((10, 28, 14, 3))
-    filters = imported(FEATURES).random_filters(images, np.random.RandomState(0), 30)
-    assert filters.shape == (6, 6, 3, 30) and np.isfinite(filters).all()
+    images = np.ones((50, 32, 32, 3), "float32")
+    images[::5, :, 16:] = random.standard_normal((10, 32, 16, 3))
+    features = random_features(images, 30)
+    assert features.weights.shape == (108, 30) and np.isfinite(features(images)).all()
+    assert np.linalg.norm(features.weights, axis=0).min() > 0.1
 
 
 @pytest.mark.parametrize("patch", [3, 6, 7, 25])
-def test_features_are_averages_of_the_four_quarters(patch):
-    """For each filter and quarter the mean of the positive responses and that of the negative ones."""
-    images = np.random.RandomState(0).standard_normal((2, 28, 28, 3)).astype("float32")
-    filters = np.random.RandomState(1).standard_normal((patch, patch, 3, 5)).astype("float32")
-    windows = np.lib.stride_tricks.sliding_window_view(images, (patch, patch), axis=(1, 2))
-    responses, half = np.einsum("nyxcij,ijcf->nyxf", windows, filters), (28 - patch + 1) // 2
-    quarters = [responses[:, top:top + half, left:left + half] for top in (0, half) for left in (0, half)]
-    expected = np.stack([[np.maximum(sign * quarter, 0).mean(axis=(1, 2)) for sign in (1, -1)] for quarter in quarters])
-    np.testing.assert_allclose(imported(FEATURES).features(images, filters),
-                               expected.transpose(2, 3, 0, 1).reshape(2, -1), rtol=1e-4, atol=1e-5)
+def test_features_are_averages_of_the_four_quarters(patch, random):
+    """For each filter and quarter the means of what is above the threshold, and of what is below its negative."""
+    images = random.randint(0, 256, (40, 32, 32, 3)).astype("uint8")
+    features, side = random_features(images, 5, patch), 33 - patch
+    windows = np.lib.stride_tricks.sliding_window_view(images, (patch, patch, 3), axis=(1, 2, 3)).astype(float)
+    windows = windows.reshape(40, side, side, -1)
+    windows -= windows.mean(axis=3, keepdims=True)
+    windows /= np.sqrt(windows.var(axis=3, keepdims=True) + 10)
+    responses, half = windows @ features.weights - features.offsets, (side + 1) // 2
+    quarters = [responses[:, rows, columns] for rows in (slice(half), slice(side - half, side))
+                for columns in (slice(half), slice(side - half, side))]
+    expected = np.stack([[np.maximum(sign * quarter - 0.25, 0).mean(axis=(1, 2)) for sign in (1, -1)]
+                         for quarter in quarters])
+    np.testing.assert_allclose(features(images), expected.transpose(2, 3, 0, 1).reshape(40, -1), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(features(images, slice(1, 3)), features(images)[:, 8:24])
 
 
 def test_the_dual_form_is_the_primal_one(random):
     dual, labels, penalty = imported(DUAL), random.randint(0, 10, 40), 0.01
     x = random.standard_normal((50, 90)).astype("float32") + 3  # 40 training images and 10 test images
-    products, centered = np.zeros((50, 40), "float32"), x.astype("float64") - x[:40].mean(axis=0)
+    products, centered = np.zeros((50, 40), "float32"), (x.astype("float64") - x[:40].mean(axis=0)) / x[:40].std(axis=0)
     for part in np.split(x.copy(), 3, axis=1):
         dual.add_group(products, part, 40)
     lower = np.tril_indices(50, m=40)
@@ -222,7 +222,7 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     assert {file.suffix for file in tmp_path.iterdir()} == {".h5", ".png"}
     path.unlink()
     copy = tmp_path / DUAL.name
-    for name in "cholesky.py", "cifar10_random_features.py", "kept.py":
+    for name in "cholesky.py", "random_features.py", "kept.py":
         shutil.copy(DUAL.with_name(name), tmp_path)
     copy.write_text(DUAL.read_text(encoding="utf-8").replace(
         "        seconds = ", "        if first == 64:\n            raise SystemExit('stopped')\n        seconds = "),
