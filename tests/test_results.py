@@ -348,8 +348,6 @@ NORMS = {"images": [7, 9], "true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[1
     (claims.coin, {"train_accuracy": 1.0}, {"train_accuracy": 0.8}),
     (claims.features, {"error": {"test": np.array([0.175, 0.15])}, "settings": {"filters": 32000}},
      {"error": {"test": np.array([0.175, 0.17])}, "settings": {"filters": 32000}}),
-    (claims.features, {"error": {"test": np.array([0.175, 0.15])}, "settings": {"filters": 12000}},
-     {"error": {"test": np.array([0.175, 0.17])}, "settings": {"filters": 12000}}),
     (claims.minimum_norm, {"curves": {"distance": np.array([[5, 9], [1e-6, 4]])}},
      {"curves": {"distance": np.array([[5, 9], [1e-6, 1e-6]])}}),
     (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[50], [0], [0.8]]}}),
@@ -364,6 +362,13 @@ def test_claims_are_judged_once_their_runs_are_here(judge, run, opposite, monkey
             monkeypatch.setattr(module, "run_of", lambda row, stored=stored: stored)
         monkeypatch.setattr(catalog, "seeds", lambda row: [row])
         assert bool(judge([catalog.KERNEL_NORMS])[0]) is verdict
+
+
+def test_fewer_random_filters_than_the_paper_s_cannot_tell(monkeypatch):
+    for filters, verdict in (12_000, None), (32_000, False):
+        run = {"error": {"test": np.array([0.2, 0.18])}, "settings": {"filters": filters}}
+        monkeypatch.setattr(claims, "run_of", lambda row, run=run: run)
+        assert claims.features([catalog.MORE_FEATURES])[0] is verdict
 
 
 def test_a_claim_whose_run_is_missing_says_so(tmp_path, monkeypatch):
