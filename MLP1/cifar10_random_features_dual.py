@@ -16,7 +16,7 @@ from random_features import RandomFeatures
 
 FILTERS = 32_000   # patches; each gives eight features
 PATCH = 6          # height and width of a filter in pixels
-CONTRAST = 10      # added to the variance of a patch, of pixels from 0 to 255, before its root divides the patch
+CONTRAST = 10.0    # added to the variance of a patch, of pixels from 0 to 255, before its root divides the patch
 WHITENING = 0.1    # added to the variances of the patches so divided
 THRESHOLD = 0.25   # what a response must exceed to count
 GROUP = 500        # filters whose features are in memory at a time
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     count, total = len(train.labels), len(train.labels) + len(test.labels)
     if min(FILTERS, GROUP, KEPT, BLOCK) < 1 or min(SMALLEST, L2) <= 0:
         raise SystemExit("Give 1 or more of --filters, --group, --kept and --block, --smallest and --l2 above 0.")
-    need_memory(4 * total * count + 128 * total * GROUP + 1e9, "The Gram matrix", total * count * FILTERS / 6.5e11)
+    need_memory(4 * total * count + 64 * total * GROUP + 2e9, "The Gram matrix", total * count * FILTERS / 6.5e11)
     kept.need_disk(run, 8 * total * count)
     features = RandomFeatures(train.images[:20000], run.seed, FILTERS, PATCH, CONTRAST, WHITENING, THRESHOLD)
     before = kept.read(run) or {"products": np.zeros((total, count), "float32"), "filters": 0, "seconds": 0}

@@ -4,14 +4,14 @@ import numpy as np
 
 
 class RandomFeatures:
-    """Maps images to features: each filter is a whitened patch of a training image, and by how much its responses, or
-    their negatives, exceed a threshold is averaged over each quarter of an image.
+    """Maps images to features: each filter is a whitened patch of a training image; what exceeds a threshold in its
+    responses, and in their negatives, is averaged over each quarter of an image.
 
-    The paper does not say how it computes them.  Here it is as in RandomPatchCifar, of https://github.com/amplab/keystone
-    (Sparks et al., 2016, arXiv:1610.09451, with an author of the paper), contrast, whitening, threshold and quarters.
+    The paper does not say how it computes them.  Here it is as in RandomPatchCifar, https://github.com/amplab/keystone
+    (Sparks et al., 2016, arXiv:1610.09451, with an author of the paper), but for flat patches, which are left out.
 
     Args:
-        images: training images to take patches from, of shape (n, side, side, 3), pixels from 0 to 255.
+        images: training images to take patches from, uint8 of shape (n, side, side, 3).
         seed: of the patches' places.
         filters: how many.
         patch: height and width of a filter in pixels.
@@ -20,21 +20,25 @@ class RandomFeatures:
         threshold: what a response must exceed to count.
 
     Raises:
-        SystemExit: where a setting is out of its range.
+        SystemExit: where a setting is out of its range, or too few patches are not flat.
     """
 
     def __init__(self, images, seed, filters, patch, contrast, whitening, threshold):
-        if not 0 < patch <= 25 or min(contrast, whitening) <= 0 or threshold < 0:
-            raise SystemExit("Give a --patch of 1 to 25 pixels, --contrast and --whitening > 0, a --threshold >= 0.")
-        random = np.random.RandomState(seed)
+        if not 0 < patch < images.shape[1] or min(contrast, whitening) <= 0 or threshold < 0:
+            raise SystemExit(f"Give a --patch of 1 to {images.shape[1] - 1} pixels, --contrast and --whitening > 0, a "
+                             "--threshold >= 0.")
+        random, draws = np.random.RandomState(seed), max(20 * filters, 20_000)
         self.patch, self.contrast, self.threshold = patch, contrast, np.float32(threshold)
-        rows, tops, lefts = (random.randint(0, high, 20 * filters)
+        rows, tops, lefts = (random.randint(0, high, draws)
                              for high in (len(images), images.shape[1] - patch + 1, images.shape[2] - patch + 1))
         patches = self.normalized(np.stack([images[row, top:top + patch, left:left + patch].ravel()
                                             for row, top, left in zip(rows, tops, lefts, strict=True)]))
         mean, (variances, directions) = patches.mean(axis=0), np.linalg.eigh(np.cov(patches.T))
         whiten = directions / np.sqrt(variances + whitening) @ directions.T  # about covariance**-0.5
         chosen = (patches[np.ptp(patches, axis=1) > 0][:filters] - mean) @ whiten  # flat patches, all 0, say nothing
+        if len(chosen) < filters:
+            raise SystemExit(f"The images have {len(chosen):,} patches that are not flat, for {filters:,} filters. "
+                             "Give fewer --filters.")
         weights = whiten @ (chosen / np.linalg.norm(chosen, axis=1, keepdims=True)).T
         self.weights, self.offsets = weights.astype("float32"), (mean @ weights).astype("float32")
 
@@ -53,7 +57,7 @@ class RandomFeatures:
         features = np.empty((len(images), len(offsets), 4, 2), "float32")
         for image, eight in zip(images, features, strict=True):  # one by one: its responses stay in a processor's cache
             patches = np.lib.stride_tricks.sliding_window_view(image, (self.patch, self.patch, 3)).reshape(side**2, -1)
-            responses = self.normalized(patches) @ weights  # with the offsets
+            responses = self.normalized(patches) @ weights  # the offsets are in high and low
             eight[..., 0] = (quarters @ np.maximum(responses, high) - high).T
             eight[..., 1] = (low - quarters @ np.minimum(responses, low)).T
         return features.reshape(len(images), -1)

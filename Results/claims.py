@@ -241,7 +241,7 @@ def kernel(rows):
 
 
 def features(rows):
-    """Test errors without and with the penalty are the paper's, or below; fewer filters than its 32,000 cannot tell."""
+    """Without and with the penalty the paper's test errors, or smaller; larger ones with fewer filters do not tell."""
     run = run_of(rows[0])
     (plain, penalized), filters = 100 * run["error"]["test"], run["settings"]["filters"]
     found = plain < 17 + NEAR and penalized < 15 + NEAR
