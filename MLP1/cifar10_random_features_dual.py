@@ -68,7 +68,7 @@ if __name__ == "__main__":
     count, total = len(train.labels), len(train.labels) + len(test.labels)
     if min(FILTERS, GROUP, KEPT, BLOCK) < 1 or min(SMALLEST, L2) <= 0:
         raise SystemExit("Give 1 or more of --filters, --group, --kept and --block, --smallest and --l2 above 0.")
-    need_memory(4 * total * count + 64 * total * GROUP + 2e9, "The Gram matrix", total * count * FILTERS / 6.5e11)
+    need_memory(4 * total * count + 64 * total * GROUP + 2e9, "The Gram matrix", total * count * FILTERS / 5e11)
     kept.need_disk(run, 8 * total * count)
     features = RandomFeatures(train.images[:20000], run.seed, FILTERS, PATCH, CONTRAST, WHITENING, THRESHOLD)
     before = kept.read(run) or {"products": np.zeros((total, count), "float32"), "filters": 0, "seconds": 0}
