@@ -260,7 +260,7 @@ def test_a_disk_without_room_is_said_before_the_work(tmp_path, forks):
     process = forks.run(DUAL, "--dataset", "synthetic", "--limit", "100", "--filters", "8", "--out", tmp_path,
                         before=full)
     assert "needs 0.0 GB for checkpoints, and 0.0 GB are free there. Make room" in one_sentence(process)
-    assert "The Gram matrix: 1.0 GB of memory, about 0.0 minutes" in process.stdout
+    assert "The Gram matrix: 2.0 GB of memory, about 0.0 minutes" in process.stdout
 
 
 def test_the_smallest_weights_are_numpys(random):

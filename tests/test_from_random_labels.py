@@ -92,7 +92,7 @@ def test_the_second_training_begins_with_a_new_optimizer(optimizer, eagerly):
     (PRETRAINED.with_name("cifar10_minimum_norm.py"), ["--start", "inf"], "entries that are not finite"),
     (PRETRAINED.with_name("cifar10_random_labels_bound.py"), ["--random", 0], "--delta and --random between 0 and 1"),
     (PRETRAINED.with_name("cifar10_random_features.py"), ["--filters", 0], "Give 1 to"),
-    (PRETRAINED.with_name("cifar10_random_features.py"), ["--whitening", 0], "--whitening > 0"),
+    (PRETRAINED.with_name("cifar10_random_features.py"), ["--filters", 8, "--whitening", 0], "--whitening > 0"),
     (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--block", -5], "--kept and --block"),
     (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--l2", -1], "--l2 above 0"),
     (PRETRAINED.with_name("cifar10_random_features_dual.py"), ["--group", 0], "Give 1 or more of --filters")],
