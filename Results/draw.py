@@ -44,7 +44,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_minimum_norm": "Section 5: SGD from zero finds the solution of minimum norm, from elsewhere not",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_features": "Section 5: with an L2 penalty, the more random features, the less error",
-           "cifar10_random_features_dual": "Section 5: 12,000 random filters, the paper's were 32,000"}
+           "cifar10_random_features_dual": "Section 5: more random filters, with hardly any penalty and with one"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over spectral norms: smaller with random labels where both began with one learning rate",

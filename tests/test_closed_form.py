@@ -1,5 +1,7 @@
 """What is solved for in one step: Theorem 1's network, the Gaussian kernel, random features, double descent."""
 
+import importlib.util
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from importing import imported
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence
+from conftest import ROOT, one_sentence, run
 
 THEOREM, KERNEL, FEATURES, DUAL, DESCENT, NORMS = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
     "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent", "kernel_norms"))
@@ -150,7 +152,16 @@ def test_filters_are_whitened_patches(random):
     variances, directions = np.linalg.eigh(np.cov(patches.T))
     whitened = (patches[:200] - patches.mean(axis=0)) @ (directions / np.sqrt(variances + 0.1)) @ directions.T
     responses = (features.weights.T * patches[:200]).sum(axis=1) - features.offsets
-    np.testing.assert_allclose(responses, np.linalg.norm(whitened, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(responses, np.linalg.norm(whitened, axis=1), rtol=1e-4)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not here")
+def test_random_features_on_jax(tmp_path):
+    process = run(FEATURES, "--dataset", "synthetic", "--filters", "4", "--limit", "100", "--out", tmp_path,
+                  env=os.environ | {"KERAS_BACKEND": "jax"})
+    assert process.returncode == 0, process.stderr
+    path, = tmp_path.glob("*.run.h5")
+    assert (record.read(path)["error"]["L2 penalty, test"] < 0.9).all()
 
 
 def test_random_features(tmp_path, forks):
@@ -194,7 +205,7 @@ def test_features_are_averages_of_the_four_quarters(patch, random):
                 for columns in (slice(half), slice(side - half, side))]
     expected = np.stack([[np.maximum(sign * quarter - 0.25, 0).mean(axis=(1, 2)) for sign in (1, -1)]
                          for quarter in quarters])
-    np.testing.assert_allclose(features(images), expected.transpose(2, 3, 0, 1).reshape(40, -1), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(features(images), expected.transpose(2, 3, 0, 1).reshape(40, -1), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(features(images, slice(1, 3)), features(images)[:, 8:24], rtol=1e-4, atol=1e-6)
 
 

@@ -127,8 +127,8 @@ def test_a_row_is_called_what_its_script_is_called():
         if row.options.get("label-noise") == 0:
             title = title.replace("random labels", "true labels")
         assert row.title.replace(",", "").startswith(title.replace(",", "")), row
-    for row in (catalog.FEATURES, catalog.MORE_FEATURES):
-        assert row.variant.endswith(f"{catalog.run_of(row)['settings']['filters']:,} filters")
+    for row, form in (catalog.FEATURES, ""), (catalog.MORE_FEATURES, "dual form, "):
+        assert row.variant == f"{form}{catalog.run_of(row)['settings']['filters']:,} filters"
 
 
 def test_every_run_has_its_script_s_settings_but_for_the_options_in_its_name():
