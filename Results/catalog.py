@@ -63,8 +63,9 @@ class Row(NamedTuple):
 
     @property
     def label(self):
-        """What it is called beside runs on the same data set."""
-        return ", ".join(filter(None, [self.network + f" on {self.part}" * bool(self.part), self.variant]))
+        """What it is called beside runs on the same data set; MNIST's are beside those on CIFAR-10."""
+        on = self.part or self.data * (self.data == "MNIST")
+        return ", ".join(filter(None, [self.network + f" on {on}" * bool(on), self.variant]))
 
 
 # Network: its script and its picture without their endings, and the data set
@@ -151,12 +152,16 @@ KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "20,000 images", "
                    "cifar10_kernel_norms", draws=True)
 MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "two classes, 300 images", "MLP1/cifar10_minimum_norm.py",
                    "cifar10_minimum_norm", draws=True)
+RANDOM_CENTERS = Row("Gaussian kernel", "random centers, 10,000 images", "MLP1/cifar10_random_centers.py",
+                     "cifar10_random_centers", draws=True)
 MNIST = KERNEL._replace(data="MNIST", part="MNIST", picture="cifar10_gaussian_kernel_mnist", paper=("100", "98.8"))
+GABOR = Row("Gaussian kernel", "Gabor wavelets", "MLP1/mnist_gabor_kernel.py", "mnist_gabor_kernel", "MNIST",
+            paper=("100", "99.4"), draws=True)
 THEOREM_1_TRUE = THEOREM_1._replace(variant="true labels", options={"label-noise": 0.0}, picture="")
 LARGER_START = MINIMUM_NORM._replace(variant="two classes, 300 images, start 0.2", options={"start": 0.2}, picture="")
 KERNEL_RANDOM = KERNEL._replace(variant="without regularization, random labels", paper=("100", "-"), results="random_")
-CLOSED_FORM = [THEOREM_1, THEOREM_1_TRUE, KERNEL, KERNEL_RANDOM, MNIST, FEATURES, MORE_FEATURES, KERNEL_NORMS,
-               MINIMUM_NORM]
+CLOSED_FORM = [THEOREM_1, THEOREM_1_TRUE, KERNEL, KERNEL_RANDOM, MNIST, GABOR, FEATURES, MORE_FEATURES,
+               KERNEL_NORMS, RANDOM_CENTERS, MINIMUM_NORM]
 
 # What the paper leaves open
 DOUBLE_DESCENT = Row("Double descent of random features", "4,000 images", "MLP1/cifar10_double_descent.py",

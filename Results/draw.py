@@ -41,8 +41,10 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that fits 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
+           "mnist_gabor_kernel": "Section 5: MNIST, pixels and Gabor wavelets, without and with a penalty",
            "cifar10_minimum_norm": "Section 5: SGD from zero finds the solution of minimum norm, from elsewhere not",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
+           "cifar10_random_centers": "Section 5: with random centers the kernel fits as well, with a larger norm",
            "cifar10_random_features": "Section 5: with an L2 penalty, the more random features, the less error",
            "cifar10_random_features_dual": "Section 5: more random filters, with hardly any penalty and with one"}
 # What it shows beyond the paper
@@ -177,6 +179,13 @@ def norms_table():
             solutions += [(kernel, labels, catalog.EXAMPLES[run["settings"]["dataset"]], run[f"{of}norm"],
                            *(1 - run[f"{of}{split}_accuracy"] for split in SPLITS))
                           for labels, of in (("true", ""), ("random", "random_"))]
+    if catalog.file_of(catalog.RANDOM_CENTERS):
+        run = catalog.run_of(catalog.RANDOM_CENTERS)
+        solutions += [(f"standardized pixels, {100 * run['shares'][k]:g} % of the centers noise", "true",
+                       run["settings"]["images"], *run["solutions"]["noise"][:, k]) for k in (1, -1)]
+    if catalog.file_of(catalog.GABOR):
+        solutions.append(("MNIST, Gabor wavelets", "true", catalog.EXAMPLES["mnist"],
+                          *catalog.run_of(catalog.GABOR)["solutions"]["wavelets"]))
     lines += [f"| {kernel} | {labels} | {count:,} | {norm:,.0f} | {100 * train:.2f} % | {100 * test:.1f} % |"
               for kernel, labels, count, norm, train, test in solutions]
     return "\n".join(lines)

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_sentence, run
 
-THEOREM, KERNEL, FEATURES, DUAL, DESCENT, NORMS = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
-    "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent", "kernel_norms"))
+THEOREM, KERNEL, FEATURES, DUAL, DESCENT, NORMS, CENTERS = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "theorem_1", "gaussian_kernel", "random_features", "random_features_dual", "double_descent", "kernel_norms",
+    "random_centers"))
+GABOR = ROOT / "MLP1" / "mnist_gabor_kernel.py"
 
 
 @pytest.fixture
@@ -94,6 +96,54 @@ def test_the_kernel_on_mnist(tmp_path, forks, random):
     assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
 
+def test_responses_are_the_lengths_of_convolutions_with_waves_under_a_bell(random):
+    gabor = imported(ROOT / "MLP1" / "gabor.py")
+    images, (down, right) = random.random((3, 13, 13)), np.mgrid[-8:9, -8:9]
+    bell, expected = np.exp(-(down**2 + right**2) / (2 * 2**2)), []
+    for wave in np.exp(2j * np.pi * right / 4), np.exp(2j * np.pi * down / 4):
+        wavelet = bell / bell.sum() * (wave - (bell * wave).sum() / bell.sum())
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, ((0, 0), (8, 8), (8, 8))), (17, 17), (1, 2))
+        lengths = abs((windows * wavelet[::-1, ::-1]).sum(axis=(3, 4)))[:, :12, :12]
+        expected.append(lengths.reshape(3, 4, 3, 4, 3).mean(axis=(2, 4)).reshape(3, 16))
+    found = gabor.responses(images, (4,), 2, 0.5, 3)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=2e-4)
+    assert found.dtype == np.float32 and found.max() > 0.05
+    np.testing.assert_allclose(gabor.wavelets(20, (4, 6), 8, 0.5)[:, 0, 0], 0, atol=1e-6)  # their sums
+    assert gabor.responses(np.ones((1, 40, 40)), (4,), 8, 0.5, 4).reshape(8, 10, 10)[:, 3:7, 3:7].max() < 1e-3
+
+
+def test_the_kernel_of_wavelets_and_the_penalty(tmp_path, forks, random):
+    patterns, parts = random.randint(0, 256, (10, 28, 28)), {}
+    for split, count in ("train", 200), ("test", 300):
+        parts[f"y_{split}"] = random.randint(0, 10, count)
+        noise = random.randint(0, 256, (count, 28, 28))
+        parts[f"x_{split}"] = (0.25 * patterns[parts[f"y_{split}"]] + 0.75 * noise).astype(int)
+    np.savez(tmp_path / "mnist.npz", **{name: part.astype(np.uint8) for name, part in parts.items()})
+    options = "--data", tmp_path, "--out", tmp_path, "--penalty", 0.3
+    interrupted = ("import kept\nwrite = kept.write\ndef stop(*run, **arrays):\n    write(*run, **arrays)\n"
+                   "    raise SystemExit('stopped')\nkept.write = stop")
+    assert "stopped" in one_sentence(forks.run(GABOR, *options, before=interrupted))
+    process = forks.run(GABOR, *options, picture=True)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("Kernel of 200 of 200 images") == 3, "one of the four solutions was there"
+    told, kernel = record.read(tmp_path / "mnist_gabor_kernel--penalty-0.3.run.h5"), imported(KERNEL)
+    y, wavelets = np.eye(10)[parts["y_train"]], imported(GABOR).wavelets
+    for kind, seen in ("pixels", lambda images: images.reshape(len(images), -1) / 255), ("wavelets", wavelets):
+        x, new = (seen(parts[name]).astype(float) for name in ("x_train", "x_test"))
+        s = {"pixels": 0.5, "wavelets": 0.35}[kind] * kernel.median_distance(x)
+        k, new_k = kernel.kernel(x, x, s), kernel.kernel(new, x, s)
+        for name, penalty in (kind, 0), (f"{kind}, penalty", 0.3):
+            alpha = np.linalg.solve(k + penalty * np.eye(200), y)
+            wrong = np.mean((new_k @ alpha).argmax(axis=1) != parts["y_test"])
+            norm, train, test = told["solutions"][name]
+            assert norm == pytest.approx(np.sqrt(np.trace(alpha.T @ k @ alpha)), rel=1e-3)
+            assert train == 0 and test == pytest.approx(wrong, abs=0.011) and wrong < 0.8
+    assert told["test_accuracy"] == 1 - told["solutions"]["wavelets"][2] and not list(tmp_path.glob(".*"))
+    assert (tmp_path / "mnist_gabor_kernel--penalty-0.3.png").exists()
+    said = one_sentence(forks.run(GABOR, "--data", tmp_path, "--out", tmp_path, "--pool", 29))
+    assert "a --pool of 1 to 28 pixels" in said
+
+
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="what is free is known on Linux only")
 def test_too_little_memory_is_said_before_the_work():
     with pytest.raises(SystemExit, match="The kernel takes 1000000000.0 GB of memory.*--limit"):
@@ -107,7 +157,7 @@ def test_what_does_not_fit_ends_before_the_work(tmp_path, forks):
     memory = tmp_path / "meminfo"
     memory.write_text("MemTotal: 9 kB\nMemAvailable:     100 kB\n", encoding="utf-8")
     for script, options in ((KERNEL, []), (FEATURES, ["--filters", "4"]), (DUAL, []), (DESCENT, ["--images", "20"]),
-                            (NORMS, ["--images", "20", "--extra", "20"])):
+                            (NORMS, ["--images", "20", "--extra", "20"]), (CENTERS, ["--images", "20"]), (GABOR, [])):
         process = forks.run(script, "--dataset", "synthetic", "--limit", "100", *options, "--out", tmp_path,
                             before=little.format(str(memory)))
         assert "GB of memory, and 0.0 GB are free. Take fewer" in one_sentence(process), script

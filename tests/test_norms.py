@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_sentence
 
-NORMS, MINIMUM = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in ("kernel_norms", "minimum_norm"))
+NORMS, CENTERS, MINIMUM = (ROOT / "MLP1" / f"cifar10_{name}.py" for name in (
+    "kernel_norms", "random_centers", "minimum_norm"))
 COINS = [ROOT / "MLP1" / "cifar10_keras_mlp_rademacher.py", ROOT / "Mini Alexnet" / "cifar10_alexnet_rademacher.py"]
 
 
@@ -53,6 +54,44 @@ def test_the_bad_interpolant_fits_and_has_the_larger_norm(tmp_path, forks):
         assert (found["wrong"][0, 1:] > found["true"][0, 1:]).all(), "norm"
         assert found["wrong"][2, -1] > found["true"][2, -1], "test error"
         assert (np.diff(found["true"][0]) > 0).all(), "more labels to fit, larger norm"
+
+
+def test_random_centers_fit_with_a_larger_norm_and_know_less(tmp_path, forks):
+    process = forks.run(CENTERS, "--dataset", "synthetic", "--images", 300, "--out", tmp_path, picture=True)
+    assert process.returncode == 0, process.stderr
+    told = record.read(tmp_path / "cifar10_random_centers--synthetic--images-300.run.h5")
+    assert (tmp_path / "cifar10_random_centers--synthetic--images-300.png").exists()
+    assert (told["shares"] * 300).round().tolist() == [0, 1, 3, 30, 300]
+    for norms, train_errors, errors in told["solutions"].values():
+        assert (train_errors == 0).all() and (norms[1:] > 1.5 * norms[0]).all() and errors[-1] > errors[0]
+    (images, labels), (new, true) = cifar10.synthetic()
+    x, new = (cifar10.standardize(cifar10.central(part)).reshape(len(part), -1).astype(float)
+              for part in (images[:600], new))
+    kernels, y = imported(CENTERS.with_name("cifar10_gaussian_kernel.py")), np.eye(10)[labels[:300]]
+    s = 0.5 * kernels.median_distance(x[:300])
+    for centers, kind, place in (x[:300], "noise", 0), (x[300:], "other images", 4):
+        found = told["solutions"][kind][:, place]
+        alpha = np.linalg.solve(kernels.kernel(x[:300], centers, s), y)
+        norm = np.sqrt(np.trace(alpha.T @ kernels.kernel(centers, centers, s) @ alpha))
+        np.testing.assert_allclose(found[0], norm, rtol=1e-4)
+        wrong = (kernels.kernel(new, centers, s) @ alpha).argmax(axis=1) != true
+        assert found[2] == pytest.approx(wrong.mean(), abs=2e-3)
+
+
+def test_random_centers_that_solve_nothing_are_refused(tmp_path, forks):
+    options = "--dataset", "synthetic", "--out", tmp_path, "--images"
+    for more, sentence in ([1], "Give 2 to "), ([50, "--bandwidth", 1e-3], "cannot be solved in float64"), (
+            [50, "--bandwidth", 1e5], "cannot be solved in float64"):
+        assert sentence in one_sentence(forks.run(CENTERS, *options, *more))
+    assert not list(tmp_path.glob("*.h5"))
+
+
+def test_noise_has_the_images_mean_and_covariance(random):
+    x = random.standard_normal((4000, 3)) @ [[1, 2, 0], [0, 1, 1], [0, 0, 3]] + [5, 6, 7]
+    noise = imported(CENTERS).noise_like(x, random)
+    np.testing.assert_allclose(noise.mean(axis=0), x.mean(axis=0), atol=0.2)
+    np.testing.assert_allclose(np.cov(noise.T), np.cov(x.T), atol=0.7)
+    assert abs(noise - x).max() > 1
 
 
 def test_the_kinds_of_labels_are_told_by_name_whatever_their_order_and_the_pixels(tmp_path, forks):

@@ -342,6 +342,9 @@ def test_a_training_set_is_fitted_as_well_as_the_papers(monkeypatch):
 # What runs like these write, and the opposite, which the claim must not pass
 NORMS = {"images": [7, 9], "true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[10, 20], [0, 0], [0.5, 0.6]],
          "narrow": [[5], [0], [0.8]]}
+CENTERS = {name: np.array([[10, 99], [0, 0], [0.5, 0.7]]) for name in ("noise", "other images")}
+MNIST = {kind + ending: found for kind, found in (("pixels", [5, 0, 0.012]), ("wavelets", [9, 0, 0.006]))
+         for ending in ("", ", penalty")}
 
 
 @pytest.mark.parametrize("judge, run, opposite", [
@@ -352,12 +355,23 @@ NORMS = {"images": [7, 9], "true": [[10, 12], [0, 0], [0.5, 0.45]], "wrong": [[1
      {"curves": {"distance": np.array([[5, 9], [1e-6, 1e-6]])}}),
     (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[50], [0], [0.8]]}}),
     (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[5], [0.1], [0.8]]}}),
-    (claims.bad_interpolants, {"standardized": NORMS}, {"standardized": NORMS | {"wrong": NORMS["true"]}})],
+    (claims.bad_interpolants, {"standardized": NORMS}, {"standardized": NORMS | {"wrong": NORMS["true"]}}),
+    *((claims.random_centers, {"solutions": CENTERS}, {"solutions": CENTERS | {kind: np.array(other)}})
+      for kind in CENTERS for other in ([[10, 9], [0, 0], [0.5, 0.7]], [[10, 99], [0, 0.1], [0.5, 0.7]],
+                                        [[10, 99], [0, 0], [0.5, 0.4]])),
+    *((judge, {"solutions": MNIST}, {"solutions": MNIST | {kind: other}}) for judge, kind, other in (
+        (claims.wavelets, "wavelets", [9, 0, 0.007]), (claims.wavelets, "wavelets", [9, 0.1, 0.006]),
+        (claims.larger_norm_of_wavelets, "wavelets", [4, 0, 0.006]),
+        (claims.larger_norm_of_wavelets, "wavelets", [9, 0, 0.013]),
+        (claims.penalty_on_mnist, "pixels, penalty", [4, 0, 0.01]),
+        (claims.penalty_on_mnist, "wavelets, penalty", [4, 0, 0.005]),
+        (claims.penalty_on_mnist, "wavelets, penalty", [4, 0, 0.05])))],
     ids=lambda value: getattr(value, "__name__", ""))
 def test_claims_are_judged_once_their_runs_are_here(judge, run, opposite, monkeypatch):
     for stored, verdict in (run, True), (opposite, False):
         standardized = {name: np.array(values) for name, values in stored.get("standardized", {}).items()}
-        stored = {"settings": {"images": 7, "extra": 2}} | stored | {"standardized": standardized}
+        stored = {"settings": {"images": 7, "extra": 2, "penalty": 0.1}, "shares": np.array([0, 1]), "paper_train": 100,
+                  "paper_test": 99.4} | stored | {"standardized": standardized}
         for module in claims, catalog:
             monkeypatch.setattr(module, "run_of", lambda row, stored=stored: stored)
         monkeypatch.setattr(catalog, "seeds", lambda row: [row])
