@@ -33,10 +33,11 @@ def solved(centers, s, fitted, test):
         alpha = np.linalg.solve(k, y)
     except np.linalg.LinAlgError:
         alpha = np.full_like(y, np.nan)
-    if not abs(k @ alpha - y).max() < 1e-3:
+    if not abs((outputs := k @ alpha) - y).max() < 1e-3:
         raise SystemExit("K alpha = y cannot be solved in float64: two images are all but equal, or the --bandwidth is "
                          "too small or too large.")
-    errors = [np.mean((kernel(rows, centers, s) @ alpha).argmax(axis=1) != labels) for rows, labels in (fitted, test)]
+    errors = [np.mean(scores.argmax(axis=1) != labels)
+              for scores, labels in ((outputs, fitted[1]), (kernel(test[0], centers, s) @ alpha, test[1]))]
     return np.sqrt((alpha * (kernel(centers, centers, s) @ alpha)).sum()), *errors
 
 
@@ -66,15 +67,16 @@ if __name__ == "__main__":
     began = time.perf_counter()
     x, others, new = (part.reshape(len(part), -1).astype(float) for part in (
         train.inputs[:IMAGES], train.inputs[IMAGES:2 * IMAGES], test.inputs))
-    s, solutions, splits = BANDWIDTH * median_distance(x), {}, [(x, train.labels[:IMAGES]), (new, test.labels)]
-    own, counts = solved(x, s, *splits), [0, *(max(1, round(share * IMAGES)) for share in SHARES)]
+    s, splits = BANDWIDTH * median_distance(x), [(x, train.labels[:IMAGES]), (new, test.labels)]
+    own, solutions = solved(x, s, *splits), {}
+    counts = [max(1, round(share * IMAGES)) for share in SHARES]
     for kind, drawn in ("noise", noise_like(x, np.random.RandomState(run.seed))), ("other images", others):
         found = [own]
-        for count in counts[1:]:
+        for count in counts:
             found.append(solved(np.concatenate([drawn[:count], x[count:]]), s, *splits))
             say("{}, {:,} of {:,} centers: norm {:.0f}, training error {:.2%}, test error {:.2%}".format(
                 kind, count, IMAGES, *found[-1]))
         solutions[kind] = np.transpose(found)
     _, train_error, test_error = solutions["noise"][:, -1]
-    run.write({"shares": np.array(counts) / IMAGES, "solutions": solutions, "train_accuracy": 1 - train_error,
+    run.write({"shares": np.array([0, *counts]) / IMAGES, "solutions": solutions, "train_accuracy": 1 - train_error,
                "test_accuracy": 1 - test_error, "seconds": time.perf_counter() - began}, draw)

@@ -265,12 +265,12 @@ def larger_norm_of_wavelets(rows):
 def penalty_on_mnist(rows):
     """A penalty takes no more than a tenth of the errors away, neither on pixels nor on wavelets; one that adds more
     than a tenth is too large to tell."""
-    solutions, penalty = run_of(rows[0])["solutions"], run_of(rows[0])["settings"]["penalty"]
-    errors = {kind: [100 * solutions[kind + ending][2] for ending in ("", ", penalty")]
+    run = run_of(rows[0])
+    errors = {kind: [100 * run["solutions"][kind + ending][2] for ending in ("", ", penalty")]
               for kind in ("pixels", "wavelets")}
     ratios = [after / before for before, after in errors.values()]
     return min(ratios) >= 0.9 and (max(ratios) <= 1.1 or None), "; ".join(
-        f"{kind}: {before:.2f} % error, with a penalty of {penalty:g} {after:.2f} %"
+        f"{kind}: {before:.2f} % error, with a penalty of {run['settings']['penalty']:g} {after:.2f} %"
         for kind, (before, after) in errors.items())
 
 

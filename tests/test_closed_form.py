@@ -96,7 +96,7 @@ def test_the_kernel_on_mnist(tmp_path, forks, random):
     assert "mnist.npz cannot be read (" in one_sentence(forks.run(KERNEL, *options))
 
 
-def test_responses_are_the_lengths_of_convolutions_with_waves_under_a_bell(random):
+def test_responses_are_the_magnitudes_of_convolutions_with_waves_under_a_bell(random):
     gabor = imported(ROOT / "MLP1" / "gabor.py")
     images, (down, right) = random.random((3, 13, 13)), np.mgrid[-8:9, -8:9]
     bell, expected = np.exp(-(down**2 + right**2) / (2 * 2**2)), []
