@@ -25,7 +25,7 @@ def solve(k, y, rows=ROWS):
     """Solves K alpha = y, blocks of so many rows at a time, in the place of K, and says how long it will take.
 
     Args:
-        k: positive definite, of shape (n, n).  Only its lower half is read; it becomes L, K = L L^T.
+        k: positive definite, of shape (n, n); overwritten.  Of what is above its diagonal blocks nothing is read.
         y: of shape (n, columns).
 
     Returns:
@@ -42,8 +42,8 @@ def solve(k, y, rows=ROWS):
         try:
             inverses.append(np.linalg.inv(np.linalg.cholesky(k[block, block])))
         except np.linalg.LinAlgError:
-            raise SystemExit(f"The system is singular in {k.dtype}: two examples are all but equal, or there are fewer "
-                             "examples than unknowns.") from None
+            raise SystemExit(f"The system is singular in {k.dtype}: two examples are all but equal, a kernel is too "
+                             "wide (a smaller --bandwidth), or there are fewer examples than unknowns.") from None
         for below in blocks[number:]:
             k[below, block] = k[below, block] @ inverses[-1].T
         for column in blocks[number:]:

@@ -42,7 +42,8 @@ def load(run):
                 for part in cifar10.load(run, data.EVALUATION_BATCH)]
     run.title = run.title.replace("CIFAR-10", "MNIST")
     folder = data.find_folder(run.data, "mnist.npz")
-    with data.reading(folder / "mnist.npz" if folder else "MNIST", "Put Keras' mnist.npz there"):
+    remedy = "Put Keras' mnist.npz there" if folder else "Connect to the network, try --dataset synthetic"
+    with data.reading(folder / "mnist.npz" if folder else "MNIST", remedy):
         parts = np.load(folder / "mnist.npz") if folder else dict(zip(
             ("x_train", "y_train", "x_test", "y_test"), sum(keras.datasets.mnist.load_data(), ()), strict=True))
         splits = [(parts[f"x_{name}"], parts[f"y_{name}"]) for name in ("train", "test")]

@@ -63,21 +63,21 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, _ = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)
-    labels, n, most = train.labels, len(train.labels), np.bincount(train.labels, minlength=10).min()
+    n, most = len(labels := train.labels), np.bincount(train.labels, minlength=10).min()
     if TRAININGS < 4 or min(EPOCHS, LEARNING_RATE, SHARE) <= 0 or (1 - SHARE) * n < 1 or not 1 <= SHOWN <= most:
         raise SystemExit(f"Give 4 or more --trainings, 1 to {most} --shown, --share up to 1 - 1 / {n}, others above 0.")
     chosen = np.argsort(np.random.RandomState(run.seed).rand(TRAININGS, n), axis=1) < SHARE * n
     every, train.rows = speed.feed(train.for_evaluation()), np.flatnonzero(chosen[0])  # every image, not just rows
-    model, loss = build_model(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model, before, loss = build_model(), kept.read(run), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(train) * EPOCHS)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     model.optimizer.save_own_variables(initial := {})
-    (fed, _), began = speed.feeds(model, train), time.perf_counter()
-    right = [np.unpackbits(bits, count=n).astype(bool) for bits in kept.read(run).get("right", [])]
+    right = [np.unpackbits(bits, count=n).astype(bool) for bits in before.get("right", [])]
+    (fed, _), began = speed.feeds(model, train), time.perf_counter() - before.get("seconds", 0)
     for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS % 2**31))[len(right):]:
         right.append(right_answers(model, initial, train, fed, every, rows, seed))
-        kept.write(run, right=np.packbits(right, axis=1))
+        kept.write(run, right=np.packbits(right, axis=1), seconds=time.perf_counter() - began)
         say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
     results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}

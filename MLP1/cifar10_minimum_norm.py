@@ -67,9 +67,9 @@ if __name__ == "__main__":
         rows = np.flatnonzero(np.isin(part.labels, CLASSES))
         parts += part.inputs[rows].reshape(len(rows), -1).astype(float), 2.0 * (part.labels[rows] == CLASSES[0]) - 1
     x, y, test_x, test_y = parts  # (images, pixels) and labels, 1 and -1
-    if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1) or not 0 < LEARNING_RATE < 2 / x.shape[1] or EPOCHS < 0:
+    if not 1 <= IMAGES <= min(len(x), x.shape[1] - 1) or not 0 < LEARNING_RATE < 2 / x.shape[1] or EPOCHS < 1:
         raise SystemExit(f"Give 1 to {min(len(x), x.shape[1] - 1):,} --images (no more are there, or inputs), a "
-                         f"--learning-rate between 0 and {2 / x.shape[1]:.2g}, and 0 or more --epochs.")
+                         f"--learning-rate between 0 and {2 / x.shape[1]:.2g}, and 1 or more --epochs.")
     x, y = x[:IMAGES], y[:IMAGES]
     smallest, start = minimum_norm(x, y), START * random.standard_normal(x.shape[1])
     unseen = np.linalg.norm(start - minimum_norm(x, x @ start))  # of the part of start orthogonal to all images

@@ -72,10 +72,10 @@ if __name__ == "__main__":
                   keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     model.optimizer.save_own_variables(initial := {})
-    fed, tested = speed.feeds(model, train, test)
+    fed, tested = speed.feeds(model, train, test.for_evaluation(run.limit))
     began, histories, memorized = time.perf_counter(), {"fresh": [], "pretrained": []}, []
-    for seed in range(run.seed, run.seed + SEEDS):
-        keras.utils.set_random_seed(seed % 2**32)
+    for seed in ((run.seed + k) % 2**32 for k in range(SEEDS)):
+        keras.utils.set_random_seed(seed)
         start = build_model().get_weights()
         for name, history in histories.items():
             model.set_weights(start)

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 from common import data, record
 
+import keras
 import numpy as np
 
 
@@ -34,10 +36,11 @@ def read(run):
     """Reads what was kept: a dict of arrays, empty where there is nothing, or with --fresh.
 
     Raises:
-        SystemExit: where a setting or the data set is another one now; without --resume also where the code is, of the
-            script or of what it imports from its folder.
+        SystemExit: where a setting, the backend or the data set is another one now; without --resume also where the
+            code is, of the script or of what it imports from its folder.
     """
     run.code = _code()  # now, since a script may be edited while it runs
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # `write` deletes what it has half written
     if run.given.fresh or not path(run).exists():
         return {}
     with data.reading(path(run), "Make it readable, or add --fresh", ""), np.load(path(run)) as saved:
@@ -52,7 +55,7 @@ def read(run):
 
 
 def _facts(run):
-    return run.settings | {"data set": run.provenance.get("data"), "code": run.code}
+    return run.settings | {"backend": keras.backend.backend(), "data set": run.provenance.get("data"), "code": run.code}
 
 
 def _code():

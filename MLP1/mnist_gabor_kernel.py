@@ -67,11 +67,11 @@ def draw(run, path):
 
 if __name__ == "__main__":
     run = experiment.start(globals(), dataset="mnist")
-    loaded = load(run)
-    n, side = loaded[0][2].shape[:2]
-    if min(DIRECTIONS, POOL, BLOCK, n - 1) < 1 or POOL > side or not 0 < WIDTH <= 2 or PENALTY < 0 or BANDWIDTH <= 0:
+    n, side = (loaded := load(run))[0][2].shape[:2]
+    if min(DIRECTIONS, POOL, BLOCK, n - 1) < 1 or POOL > side or PENALTY < 0 or (
+            min(BANDWIDTH, NARROWER, WIDTH) <= 0 or WIDTH > 2):
         raise SystemExit(f"Give 1 or more --directions and --block, a --pool of 1 to {side} pixels, a --width of up to "
-                         "2 wavelengths, a --penalty of 0 or more, a --bandwidth above 0, and 2 or more images.")
+                         "2, a --penalty of 0 or more, a --bandwidth and --narrower above 0, and 2 or more images.")
     need_memory(4 * n**2 + 20 * BLOCK * n + 16 * n * len(WAVELENGTHS) * DIRECTIONS * (side / POOL)**2,
                 f"The kernel of {n:,} images", 4 * n**2 * (n / 3 + 3000) / 9e12)
     solutions = kept.read(run)  # of an interrupted run

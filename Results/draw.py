@@ -291,7 +291,7 @@ def digests():
     """The path of every published .h5, and of what measures.py writes, to the digest of its file: dict."""
     measured = [path for name in ("measures", "margins") if (path := catalog.ROOT / "Results" / f"{name}.csv").exists()]
     return {path.relative_to(catalog.ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted({*map(catalog.file_of, catalog.published()), *measured})}
+            for path in sorted({*map(catalog.file_of, catalog.published()), *measured}, key=PurePosixPath)}
 
 
 def listed():

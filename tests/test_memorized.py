@@ -37,9 +37,9 @@ def test_the_area_under_the_curve_is_that_of_all_pairs():
 def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     kept, savez = tmp_path / "kept", np.savez
 
-    def save(path, right, facts):
-        savez(path, right=right, facts=facts)
-        if len(right) == 2:  # what an interruption after the second training leaves
+    def save(path, **arrays):
+        savez(path, **arrays)
+        if len(arrays["right"]) == 2:  # what an interruption after the second training leaves
             shutil.copy(path, kept)
 
     def told(script=PATH):
@@ -74,3 +74,5 @@ def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):
     assert "Training 3 of 4" in said and "Training 2 of 4" not in said
     np.testing.assert_array_equal(resumed["image"]["memorization"], whole["image"]["memorization"])
     assert resumed["area"] == whole["area"]
+    with np.load(kept) as before:
+        assert resumed["seconds"] > before["seconds"] > 0
