@@ -92,7 +92,8 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
         raise SystemExit(f"The batch size {batch_size} cannot be shared evenly among {count} devices. Give {count}, "
                          f"{2 * count} or another multiple of {count}.")
     if image_size < SMALLEST:
-        raise SystemExit(f"Images of size {image_size} are too small for Inception v3. Give {SMALLEST} or more.")
+        raise SystemExit(f"Images of size {image_size} are too small for Inception v3. Give {SMALLEST} or more, or, "
+                         "for another network, change SMALLEST in imagenet.py.")
     if not 0 <= label_noise <= 1:
         raise SystemExit(f"The label noise {label_noise:g} is not a probability. Give a number from 0 to 1.")
     if run.dataset == "synthetic":

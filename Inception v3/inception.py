@@ -11,8 +11,8 @@ def rebuilt(model, kernel_regularizer=None):
     """Copies a model of keras.applications with the fused batch normalization, and a penalty on every kernel.
 
     Args:
-        model: Keras model with batch normalization. Initial weights are drawn again; trained ones, as with
-            weights="imagenet", are kept: their moving means are not 0.
+        model: Keras model. Where it has batch normalization whose moving means are all 0, its weights are initial
+            ones, which are drawn again; any others, as with weights="imagenet", are kept.
         kernel_regularizer: Keras regularizer, or None.
 
     Returns:
@@ -26,7 +26,8 @@ def rebuilt(model, kernel_regularizer=None):
             config[name] = kernel_regularizer
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=rebuild)
-    if any(np.any(layer.moving_mean) for layer in model.layers if isinstance(layer, layers.BatchNormalization)):
+    copy = keras.models.clone_model(model, clone_function=rebuild, recursive=True)
+    means = [layer.moving_mean for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
+    if not means or any(map(np.any, means)):
         copy.set_weights(model.get_weights())
     return copy

@@ -39,14 +39,14 @@ def deviation(true, random, delta, classes=imdb.CLASSES):
 
 
 class Bound(keras.callbacks.Callback):
-    """Adds to an epoch's logs the bound and both training errors; `random`, (n,) of bool, marks the random labels."""
+    """Adds to an epoch's logs the bound and both training errors; `random` marks the labels in use that are random."""
 
     def __init__(self, train, random):
         super().__init__()
-        self.examples, self.labels, self.random = speed.feed(train.for_evaluation()), train.labels, random
+        self.train, self.random, self.examples = train, random, speed.feed(train.for_evaluation())
 
     def on_epoch_end(self, epoch, logs=None):
-        wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.labels
+        wrong = self.model.predict(self.examples, verbose=0).argmax(axis=1) != self.train.labels[self.train.rows]
         errors = {"error_true": wrong[~self.random].mean(), "error_random": wrong[self.random].mean()}
         logs |= errors | {"bound": bound(**errors) + deviation((~self.random).sum(), self.random.sum(), DELTA)}
 
@@ -86,5 +86,5 @@ if __name__ == "__main__":
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    run.fit(model, train, test, EPOCHS, callbacks=[Bound(train, random)])
+    run.fit(model, train, test, EPOCHS, callbacks=[Bound(train, random[train.rows])])
     run.save(model, draw)

@@ -1,7 +1,7 @@
 """Mini Inception on CIFAR-10, Gaussian noise.
 
-Every image, training and test, is replaced by Gaussian noise, with each color's mean and variance in the data set:
-nothing of the image is left, and still the network fits the labels.
+Every image, training and test, is replaced by Gaussian noise, with each color's mean and variance in the data set,
+which is then standardized as images are: nothing of the image is left, and still the network fits the labels.
 Paper: Figure 1, "Gaussian".
 """
 

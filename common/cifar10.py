@@ -17,7 +17,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
     `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
     shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
-    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all (larger images: their center).
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all, before each is standardized as ever.
     """
     splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
     (images, labels), (test_images, test_labels) = splits

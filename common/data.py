@@ -60,14 +60,13 @@ class Batches(keras.utils.PyDataset):
     script sets, to numbers, a mask or a slice, to train on a part.
     """
 
-    def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=None, mislabeled=None,
-                 random_crop=False):
+    def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=(), mislabeled=None, random_crop=False):
         super().__init__()
         if type(batch_size) is not int or batch_size < 1:
             raise SystemExit(f"The batch size {batch_size} is not a whole number of 1 or more.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
-        self.settings, self.mislabeled, self.random_crop, self.metric = settings or {}, mislabeled, random_crop, None
-        self.chosen, self.loaded = slice(None), inputs[::97].copy()
+        self.settings, self.mislabeled, self.random_crop, self.metric = dict(settings), mislabeled, random_crop, None
+        self.chosen, self.loaded, self.loaded_labels = slice(None), inputs[::97].copy(), np.array(labels)
         self.set_epoch(0)
 
     rows = property(lambda self: np.arange(len(self.labels))[self.chosen], lambda self, r: setattr(self, "chosen", r))

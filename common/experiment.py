@@ -242,11 +242,11 @@ class Run:
         if saved != whole:
             record.write(saved, run)
         try:
-            from common import plot
-
-            import matplotlib.style  # here, since it takes a second to load
-            with matplotlib.style.context("default"):  # whatever the user's matplotlibrc says
+            from common import plot  # here, since matplotlib takes a second to load
+            with plot.style.context("default"):  # whatever the user's matplotlibrc says
                 (draw or plot.curves)(run, picture)
+            said = f" and {picture.name}"
         except (Exception, SystemExit) as error:
-            say(f"The picture {picture.name} could not be drawn ({error}).")
-        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved}" + f" and {picture.name}" * picture.exists())
+            said = f". The picture {picture.name} could not be drawn ({error})."
+        said += f"\n{whole} is of an earlier run." * (saved != whole and whole.exists())
+        say(f"{self.title}: {record.accuracies(run)}\nSaved {saved}{said}")

@@ -52,7 +52,7 @@ def metrics(train):
     """What a script adds to its metrics: accuracy_clean and accuracy_mislabeled where label noise lies between 0 and 1,
     which show what is learned first (Arpit et al., 2017, "A Closer Look at Memorization in Deep Networks")."""
     known = train.mislabeled is not None and type(train).__getitem__ is data.Batches.__getitem__  # as they were loaded
-    return [CleanAndMislabeled(train)] if known and train.mislabeled.shape == np.shape(train.labels) else []
+    return [CleanAndMislabeled(train)] if known and np.array_equal(train.labels, train.loaded_labels) else []
 
 
 class CleanAndMislabeled(keras.metrics.Metric):

@@ -5,6 +5,7 @@ import textwrap
 from common import record
 
 import numpy as np
+from matplotlib import style  # noqa: F401 - experiment says plot.style
 from matplotlib.figure import Figure
 
 TRAIN, TEST = "tab:blue", "tab:orange"

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 from common import cifar10, data, experiment, record, speed
 from importing import imported
@@ -158,6 +159,22 @@ def test_a_run_without_its_weights(forks, tmp_path):
     told = record.read(tmp_path / (stem + ".run.h5"))
     assert len(told["history"]["loss"]) == 2 and 0 <= told["test_accuracy"] <= 1 and "probe" not in told
     assert (tmp_path / (stem + ".run.h5")).stat().st_size < 100_000
+
+
+def test_what_is_said_of_files_of_an_earlier_run(tmp_path, capsys):
+    stem = tmp_path / "mine"
+    made = SimpleNamespace(title="Mine", settings={}, provenance={}, paper={}, stem=stem,
+                           given=SimpleNamespace(no_weights=True))
+    results = {"history": {"loss": [2.0, 1.0], "accuracy": [0.1, 0.2]}}
+    experiment.Run.write(made, results, None)
+    assert capsys.readouterr().out.endswith(f"Saved {stem}.run.h5 and mine.png\n")
+    (tmp_path / "mine.h5").touch()
+
+    def broken(run, path):
+        raise ValueError("no such color")
+    experiment.Run.write(made, results, broken)
+    assert capsys.readouterr().out.endswith(f"Saved {stem}.run.h5. The picture mine.png could not be drawn (no such "
+                                            f"color).\n{stem}.h5 is of an earlier run.\n")
 
 
 # Interruptions

@@ -35,14 +35,14 @@ def test_a_start_that_is_missing_or_of_another_network_is_said_in_a_sentence(sta
 
 def test_regularizers_are_those_of_the_command_line(tmp_path, forks):
     script = ROOT / "Mini Alexnet" / "cifar10_alexnet_from_random_labels.py"
-    process = forks.run(script, "--dataset", "synthetic", "--limit", 20, "--epochs", 1, "--weight-decay", 0.01,
-                        "--random-crop", "true", "--no-weights", "--out", tmp_path, before=FEW)
-    assert process.returncode == 0, process.stderr
-    path, = tmp_path.glob("*.run.h5")
-    assert path.name.endswith("--weight-decay-0.01--random-crop-True.run.h5")
-    run = record.read(path)
-    assert run["settings"]["random_crop"] is True
-    assert run["train_loss"] > 0.01 * 10, "the penalty is a part of the loss"
+    for decay in 0.01, 0.0:
+        process = forks.run(script, "--dataset", "synthetic", "--limit", 20, "--epochs", 1, "--weight-decay", decay,
+                            "--random-crop", "true", "--no-weights", "--out", tmp_path, before=FEW)
+        assert process.returncode == 0, process.stderr
+    paths = sorted(tmp_path.glob("*--random-crop-True.run.h5"), key=lambda path: "--weight-decay-0.01--" in path.name)
+    without, with_penalty = map(record.read, paths)
+    assert with_penalty["settings"]["random_crop"] is True
+    assert with_penalty["train_loss"] > without["train_loss"] + 10, "the penalty is a part of the loss"
 
 
 def test_pretraining_memorizes_the_first_half_and_the_second_is_trained_on_from_both_starts(tmp_path, forks):

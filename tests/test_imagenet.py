@@ -459,6 +459,9 @@ def test_limit_is_the_first_images_in_every_epoch(shards):
     means = [np.sort(shown(train, batches, epoch)[0].mean(axis=(1, 2, 3))) for epoch in (0, 1)]
     assert len(means[0]) == 30
     np.testing.assert_allclose(*means, atol=1e-6)
+    every = load(shards)[0].for_evaluation()
+    first = shown(every, every.pipeline(), 0)[0][:30]
+    np.testing.assert_allclose(means[0], np.sort(first.mean(axis=(1, 2, 3))), atol=1e-6)
     with pytest.raises(SystemExit, match="--limit 201 is not from 1 to 200"):
         load(shards, limit=201)
 
@@ -555,6 +558,16 @@ def test_the_weights_of_a_trained_model_are_kept_and_initial_ones_drawn_again(tr
         model.layers[1].moving_mean.assign([0.0, 0.0, 0.0, 1.0])
     kernels = [network.layers[0].get_weights()[0] for network in (model, inception.rebuilt(model))]
     assert np.array_equal(*kernels) is trained
+
+
+def test_weights_without_batch_normalization_are_kept_and_a_model_in_a_model_is_rebuilt_too():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    np.testing.assert_array_equal(*(network.get_weights()[0] for network in (model, inception.rebuilt(model))))
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()])
+    outer = inception.rebuilt(keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Flatten()]),
+                              keras.regularizers.L2(0.1))
+    assert len(outer.losses) == 1
+    assert any(type(layer) is inception.BatchNormalization for layer in outer._flatten_layers())
 
 
 def test_the_penalty_is_on_every_kernel():
