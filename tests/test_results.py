@@ -310,10 +310,11 @@ def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
         assert found is None if verdict is None else bool(found) is verdict and found is not None
 
 
-@pytest.mark.parametrize("holds, word", [(True, "open"), (False, "differs"), (None, "open")])
-def test_a_verdict_with_a_reservation_never_holds(holds, word):
-    claim = claims.Claim("3", "x", [catalog.row("MLP 1x512")], lambda rows: (holds, "1 %"), "one run")
-    assert claims.verdict(claim) == f"**{word}**, one run: 1 %"
+@pytest.mark.parametrize("holds, word", [(True, "holds"), (False, "differs"), (None, "open")])
+def test_a_verdict_with_a_reservation_is_open(holds, word):
+    for because, verdict in ("one run", "**open**, one run: 1 %"), ("", f"**{word}**: 1 %"):
+        claim = claims.Claim("3", "x", [catalog.row("MLP 1x512")], lambda rows: (holds, "1 %"), because)
+        assert claims.verdict(claim) == verdict
 
 
 def test_one_seed_that_is_not_fitted_is_enough_for_a_claim_to_differ(monkeypatch):
@@ -376,6 +377,11 @@ def test_claims_are_judged_once_their_runs_are_here(judge, run, opposite, monkey
             monkeypatch.setattr(module, "run_of", lambda row, stored=stored: stored)
         monkeypatch.setattr(catalog, "seeds", lambda row: [row])
         assert bool(judge([catalog.KERNEL_NORMS])[0]) is verdict
+
+
+def test_a_smaller_norm_under_a_narrower_kernel_cannot_tell(monkeypatch):
+    monkeypatch.setattr(claims, "run_of", lambda row: {"solutions": MNIST | {"wavelets": [4, 0, 0.006]}})
+    assert claims.larger_norm_of_wavelets([catalog.GABOR])[0] is None
 
 
 def test_fewer_random_filters_than_the_paper_s_cannot_tell(monkeypatch):
