@@ -28,7 +28,7 @@ def draw(run, path):
     for name, color, paper in ("no penalty", "C0", 17), ("L2 penalty", "C1", 15):
         for split, line in ("test", "o-"), ("train", "o--"):
             axes.plot(error["filters"], 100 * error[f"{name}, {split}"], line, color=color, label=f"{name}, {split}")
-        if run["settings"]["dataset"] == "cifar10":
+        if run["provenance"].get("data") == cifar10.DIGEST and run["settings"]["limit"] is None:
             axes.axhline(paper, color=color, linestyle=":", label=f"paper, {name}, test, 32,000 filters: {paper} %")
     axes.set(xscale="log", xlabel="filters", ylabel="error in %", ylim=(0, None),
              xticks=error["filters"], xticklabels=error["filters"])
