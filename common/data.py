@@ -65,7 +65,7 @@ class Batches(keras.utils.PyDataset):
         if type(batch_size) is not int or batch_size < 1:
             raise SystemExit(f"The batch size {batch_size} is not a whole number of 1 or more.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
-        self.settings, self.mislabeled, self.random_crop, self.metric = dict(settings), mislabeled, random_crop, None
+        self.settings, self.mislabeled, self.random_crop, self.metric = settings or {}, mislabeled, random_crop, None
         self.chosen, self.loaded, self.loaded_labels = slice(None), inputs[::97].copy(), np.array(labels)
         self.set_epoch(0)
 
