@@ -4,8 +4,6 @@ MLP 1x512 is trained many times, each time on another random part of the trainin
 how much more often networks give its label if trained on it than if not (Feldman and Zhang, 2020, arXiv:2008.03703).
 """
 
-import time
-
 import kept
 from cifar10_keras_mlp import build_model
 from common import cifar10, experiment, plot, say, speed
@@ -74,11 +72,11 @@ if __name__ == "__main__":
     model.optimizer.build(model.trainable_variables)
     model.optimizer.save_own_variables(initial := {})
     right = [np.unpackbits(bits, count=n).astype(bool) for bits in before.get("right", [])]
-    (fed, _), began = speed.feeds(model, train), time.perf_counter() - before.get("seconds", 0)
+    fed, _ = speed.feeds(model, train)
     for seed, rows in list(enumerate(map(np.flatnonzero, chosen), run.seed * TRAININGS % 2**31))[len(right):]:
         right.append(right_answers(model, initial, train, fed, every, rows, seed))
-        kept.write(run, right=np.packbits(right, axis=1), seconds=time.perf_counter() - began)
-        say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {time.perf_counter() - began:.0f} s")
+        kept.write(run, right=np.packbits(right, axis=1))
+        say(f"Training {len(right)} of {TRAININGS}: {right[-1].mean():.2%} right, {kept.seconds(run):.0f} s")
     scores, *halves = (memorization(chosen[part], np.stack(right)[part]) for part in np.s_[:, ::2, 1::2])
     results = {"image": {"memorization": scores.astype("float32")}, "split_half": np.corrcoef(halves)[0, 1]}
     if (wrong := train.mislabeled) is not None:
@@ -86,5 +84,5 @@ if __name__ == "__main__":
     ranked = [np.flatnonzero(labels == label)[np.argsort(scores[labels == label])] for label in range(10)]
     results["shown"] = {"most": train.images[np.concatenate([rows[::-1][:SHOWN] for rows in ranked])],
                         "least": train.images[np.concatenate([rows[:SHOWN] for rows in ranked])]}
-    run.write(results | {"seconds": time.perf_counter() - began}, draw)
+    run.write(results | {"seconds": kept.seconds(run)}, draw)
     kept.path(run).unlink(missing_ok=True)

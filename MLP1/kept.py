@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 from common import data, record
@@ -27,13 +28,18 @@ def need_disk(run, needed):
 
 
 def write(run, **arrays):
-    """Writes arrays in the place of what was kept before, in one step."""
+    """Writes arrays and the seconds so far in the place of what was kept before, in one step."""
     with record.replacing(path(run)) as part:
-        np.savez(part, facts=json.dumps(_facts(run)), **arrays)
+        np.savez(part, facts=json.dumps(_facts(run)), seconds=seconds(run), **arrays)
+
+
+def seconds(run):
+    """Seconds since `read`, and those that were kept of the interrupted run."""
+    return time.perf_counter() - run.began
 
 
 def read(run):
-    """Reads what was kept: a dict of arrays, empty where there is nothing, or with --fresh.
+    """Reads what was kept: a dict of arrays, empty where there is nothing, or with --fresh.  The run's time begins.
 
     Raises:
         SystemExit: where a setting, the backend or the data set is another one now; without --resume also where the
@@ -41,6 +47,7 @@ def read(run):
     """
     run.code = _code()  # now, since a script may be edited while it runs
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # `write` deletes what it has half written
+    run.began = time.perf_counter()
     if run.given.fresh or not path(run).exists():
         return {}
     with data.reading(path(run), "Make it readable, or add --fresh", ""), np.load(path(run)) as saved:
@@ -51,6 +58,7 @@ def read(run):
         resume = ", or --resume to resume from it all the same" * (changed == ["code"])
         raise SystemExit(f"{path(run)} was made with another {' and another '.join(changed)}. Add --fresh to begin "
                          f"again{resume}.")
+    run.began -= float(arrays.pop("seconds", 0))
     return arrays
 
 

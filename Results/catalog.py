@@ -146,8 +146,8 @@ KERNEL = Row("Gaussian kernel", "without regularization", "MLP1/cifar10_gaussian
              paper=("100", "54"), draws=True)
 FEATURES = Row("Random convolutional features", "1,000 filters", "MLP1/cifar10_random_features.py",
                "cifar10_random_features", paper=("-", "85"), draws=True)
-MORE_FEATURES = FEATURES._replace(variant="dual form, 12,000 filters", script="MLP1/cifar10_random_features_dual.py",
-                                  picture="cifar10_random_features_dual", options={"filters": 12000})
+MORE_FEATURES = FEATURES._replace(variant="dual form, 32,000 filters", script="MLP1/cifar10_random_features_dual.py",
+                                  picture="cifar10_random_features_dual")
 KERNEL_NORMS = Row("Norm and test error of Gaussian kernels", "20,000 images", "MLP1/cifar10_kernel_norms.py",
                    "cifar10_kernel_norms", draws=True)
 MINIMUM_NORM = Row("SGD finds the solution of minimum norm", "two classes, 300 images", "MLP1/cifar10_minimum_norm.py",
@@ -216,11 +216,13 @@ TINY, TINY_RANDOM_LABELS = (
     row("Inception v3", "_rand_labels", part="tiny-imagenet-20", picture="Inception_v3_tiny_imagenet_20_rand_labels",
         options={"batch-size": 125, "learning-rate": 0.003, "learning-rate-decay": 0.98, "image-size": 75},
         paper=("95.20", "0.11"), paper_top_5=("99.14", "0.56")))
-IMAGENET_1000 = row("Inception v3", "_rand_labels", part="imagenet-1000",
-                    picture="Inception_v3_imagenet_1000_rand_labels",
-                    options={"epochs": 150, "learning-rate": 0.01, "image-size": 75}, paper=("95.20", "0.11"),
-                    paper_top_5=("99.14", "0.56"))
-IMAGENET = [TINY, IMAGENET_1000, TINY_RANDOM_LABELS]
+IMAGENET_1000, *IMAGENET_1000_REGULARIZED = (
+    row("Inception v3", ending, part="imagenet-1000", picture=f"Inception_v3_imagenet_1000{ending}",
+        options={"epochs": 150, "learning-rate": 0.01, "image-size": 75}, paper=paper, paper_top_5=top_5)
+    for ending, paper, top_5 in (("_rand_labels", ("95.20", "0.11"), ("99.14", "0.56")),
+                                 ("_wd_rand_labels", ("87.81", "0.12"), ("96.15", "0.50")),
+                                 ("_dropout_wd_rand_labels", ("91.18", "0.09"), ("97.95", "0.49"))))
+IMAGENET = [TINY, *IMAGENET_1000_REGULARIZED[::-1], IMAGENET_1000, TINY_RANDOM_LABELS]
 
 # By their marks in Results/README.md
 TABLES = {"table 1": CIFAR10, "randomness": RANDOMNESS, "rademacher": RADEMACHER, "regularizers": REGULARIZED,

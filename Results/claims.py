@@ -241,12 +241,10 @@ def kernel(rows):
 
 
 def features(rows):
-    """Without and with the penalty the paper's test errors, or smaller; larger ones with fewer filters do not tell."""
-    run = run_of(rows[0])
-    (plain, penalized), filters = 100 * run["error"]["test"], run["settings"]["filters"]
-    found = plain < 17 + NEAR and penalized < 15 + NEAR
-    return found or (None if filters < 32_000 else False), (
-        f"{plain:.1f} % and {penalized:.1f} % with {filters:,} filters, the paper's were 32,000")
+    """Without and with the penalty the paper's test errors, or smaller."""
+    plain, penalized = 100 * run_of(rows[0])["error"]["test"]
+    return plain < 17 + NEAR and penalized < 15 + NEAR, (
+        f"{plain:.1f} % with hardly any penalty, {penalized:.1f} % with one")
 
 
 def wavelets(rows):
@@ -359,7 +357,7 @@ CLAIMS = [
           [catalog.IMAGENET_1000, catalog.TINY_RANDOM_LABELS], fitted, SMALL,
           ("Inception_v3_tiny_imagenet_20_rand_labels",)),
     Claim("2.1", "ImageNet: random labels with weight decay, 88 %; dropout as well, 91 %.",
-          [catalog.row("Inception v3", ending) for ending in ("_wd_rand_labels", "_dropout_wd_rand_labels")], fitted),
+          catalog.IMAGENET_1000_REGULARIZED, fitted, SMALL),
     Claim("2.1", "At every level of noise all labels are fitted, the true signal learned.",
           [row for row in SWEPT if 0 < row.options.get("label-noise", 0) < 1], signal_and_noise,
           pictures=("Learned_first", "Figure_1c")),

@@ -46,7 +46,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_centers": "Section 5: with random centers the kernel fits as well, with a larger norm",
            "cifar10_random_features": "Section 5: with an L2 penalty, the more random features, the less error",
-           "cifar10_random_features_dual": "Section 5: more random filters, with hardly any penalty and with one"}
+           "cifar10_random_features_dual": "Section 5: 32,000 random filters, with hardly any penalty and with one"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",
          "Margins": "Margins over spectral norms: smaller with random labels where both began with one learning rate",

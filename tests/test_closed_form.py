@@ -288,7 +288,7 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     for name in "cholesky.py", "random_features.py", "kept.py":
         shutil.copy(DUAL.with_name(name), tmp_path)
     copy.write_text(DUAL.read_text(encoding="utf-8").replace(
-        "        seconds = ", "        if first == 64:\n            raise SystemExit('stopped')\n        seconds = "),
+        "        left = ", "        if first == 64:\n            raise SystemExit('stopped')\n        left = "),
         encoding="utf-8")
     assert "stopped" in one_sentence(forks.run(copy, *options)) and list(tmp_path.glob(".*.npz"))
     said = one_sentence(forks.run(DUAL, *options))
@@ -299,21 +299,24 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
 
 
 def test_what_is_kept_is_of_the_code_that_began(tmp_path, monkeypatch):
-    """A script that is edited while it runs does not give its arrays the new code's digest."""
+    """A script that is edited while it runs does not give its arrays the new code's digest; its seconds go on."""
     kept = imported(ROOT / "MLP1" / "kept.py")
     run = SimpleNamespace(stem=tmp_path / "x", settings={"seed": 0}, provenance={},
                           given=SimpleNamespace(fresh=False, resume=False))
     monkeypatch.setattr(kept, "_code", lambda: "before")
     assert kept.read(run) == {}
     monkeypatch.setattr(kept, "_code", lambda: "edited")
+    run.began -= 1000
     kept.write(run, a=np.ones(3))
     with pytest.raises(SystemExit, match="made with another code. Add --fresh to begin again, or --resume"):
         kept.read(run)
-    run.given.resume, run.provenance["data"] = True, "another one"
+    run.given.resume = True
+    assert list(kept.read(run)) == ["a"] and 1000 < kept.seconds(run) < 1100
+    run.provenance["data"] = "another one"
     with pytest.raises(SystemExit, match=r"made with another data set. Add --fresh to begin again\.$"):
         kept.read(run)
     run.given.fresh = True
-    assert kept.read(run) == {}
+    assert kept.read(run) == {} and kept.seconds(run) < 100
 
 
 def test_a_disk_without_room_is_said_before_the_work(tmp_path, forks):
