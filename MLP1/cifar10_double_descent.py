@@ -2,7 +2,7 @@
 
 ReLU features of random projections of an image, not trained, and on them the minimum-norm least-squares output
 layer.  With as many features as images the test error peaks, at chance level whatever the label noise; elsewhere more
-noise is worse.  Then it falls again: without noise to what a tenth as many features have, with noise not so far.
+noise is worse.  Then it falls again: without noise to that of a tenth as many features, with noise less far.
 Belkin et al. (2019), arXiv:1812.11118; for deep networks, and label noise, Nakkiran et al. (2020), arXiv:1912.02292.
 """
 

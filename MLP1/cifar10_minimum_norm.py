@@ -4,7 +4,7 @@ A linear model, two classes, fewer images than pixels: infinitely many weights f
 w -= rate * (<w, x_i> - y_i) x_i, adds a multiple of an image.  So from zero w stays a combination of images, X^T alpha,
 and just one of these fits, X X^T alpha = y: the solution of smallest norm.  From a random start the part of w that is
 orthogonal to all images stays forever: it fits as well, and has a larger norm and a larger test error.  The loss cannot
-tell them apart: it is 0 at both, of one curvature, 2 X^T X / n.  Half a minute, 1 GB; more images take more epochs.
+tell them apart: it is 0 at both, of one curvature, 2 X^T X / n.  Under a minute, 2 GB; more images take more epochs.
 Paper: section 5.
 """
 

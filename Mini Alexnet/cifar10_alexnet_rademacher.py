@@ -3,9 +3,9 @@
 The network's Rademacher complexity: how well can its outputs agree with coins?  Each image, training and test, gets
 class 0 or 1 by a coin of its own (label -1 or +1), and the network two logits; its answer h(x), -1 or +1, is the class
 of the larger one.  The largest mean of label * h(x) over the training images that any weights reach, on average over
-coins, is the empirical Rademacher complexity, at most 1.  Training finds a lower bound of it, 2 * accuracy - 1, up to
-about 1 / sqrt(50,000), as the coins are thrown once.  At 1, bounds built on it say nothing.  On test images the mean is
-about 0.
+coins, is the empirical Rademacher complexity, at most 1.  What a training reaches, 2 * accuracy - 1, is a lower bound
+of it, but for chance, about 1 / sqrt(50,000), as the coins are thrown once.  At 1, bounds built on it say nothing.  On
+test images the mean is about 0.
 Paper: section 2.2.
 """
 

@@ -258,7 +258,7 @@ def larger_norm_of_wavelets(rows):
     which by itself has a smaller norm."""
     seen, pixels = (run_of(rows[0])["solutions"][kind] for kind in ("wavelets", "pixels"))
     return seen[0] > pixels[0] and seen[2] < pixels[2] or None, (
-        f"norm {seen[0]:.0f} on wavelets, {pixels[0]:.0f} on pixels; their kernel is wider, which makes it larger")
+        f"norm {seen[0]:.0f} on wavelets, {pixels[0]:.0f} on pixels, with a wider kernel, which has a larger norm")
 
 
 def penalty_on_mnist(rows):

@@ -37,7 +37,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "Figure_1c": "Figure 1 (c): and the less is right on new images",
            "Learned_first": "The true labels are learned first, the wrong ones memorized later",
            "Figure_2b": "Figure 2 (b): early stopping and batch norm",
-           "Early_stopping": "Early stopping brings little on images, and more on text",
+           "Early_stopping": "Early stopping: little to gain on CIFAR-10, more on reviews",
            "Figure_1a_text": "Figure 1 (a) for text",
            "cifar10_theorem_1": "Theorem 1: a network that fits 50,000 random labels",
            "cifar10_gaussian_kernel": "Section 5: a Gaussian kernel fits all labels, without training",
@@ -45,7 +45,7 @@ FIGURES = {"True_and_random_labels": "The finding: the same networks, true and r
            "cifar10_minimum_norm": "Section 5: SGD from zero finds the solution of minimum norm, from elsewhere not",
            "cifar10_kernel_norms": "Section 5: the norm alone does not tell the error",
            "cifar10_random_centers": "Section 5: with random centers the kernel fits as well, with a larger norm",
-           "cifar10_random_features": "Section 5: with an L2 penalty, the more random features, the less error",
+           "cifar10_random_features": "Section 5: the more random features, the less error, with a penalty and without",
            "cifar10_random_features_dual": "Section 5: 32,000 random filters, with hardly any penalty and with one"}
 # What it shows beyond the paper
 APART = {"Measures": "Which measure knows? Norms, margins, sharpness, with true and with random labels",

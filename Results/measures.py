@@ -11,10 +11,10 @@ correlate with the gap between training and test accuracy badly or the wrong way
 
 What came out here (figures: README.md): with random labels, and the same regularizers, path norm, product of Frobenius
 norms and sharpness are larger in every pair, and the median margin is smaller, alone and over the path norm.  Over all
-networks sharpness goes best with the gap, and norms badly, the spectral product the wrong way.  Among those with true
-labels, the only ones that Jiang et al. looked at, the median margin goes best, sharpness weakly, and both products, and
-the margin over the spectral one, strongly the wrong way: the gap differs mostly between architectures, and the networks
-of many layers, whose products are large, have the small gaps.
+networks sharpness goes best with the gap, and norms badly: the path norm weakly, the others the wrong way.  Among those
+with true labels, the only ones that Jiang et al. looked at, the median margin goes best, sharpness weakly, and both
+products, and the margin over the spectral one, strongly the wrong way: the gap differs mostly between architectures,
+and the networks of many layers, whose products are large, have the small gaps.
 The margin over the spectral product is smaller with random labels, as Bartlett et al. say, in every pair whose learning
 rate began the same; in the two where it began lower for random labels, Mini Inception with weight decay and without
 batch norm, it is larger: it tells of the learning rate, too.  And no norm is universal: with weight decay on random
