@@ -140,7 +140,7 @@ def _count(names):
 
 
 def as_rgb_jpeg(content):
-    """Checks an image by decoding it, and converts other formats and color modes to RGB JPEG.
+    """Checks an image by decoding it, and converts other formats and color modes to RGB JPEG, on white if transparent.
 
     Args:
         content: bytes of the file.
@@ -158,7 +158,11 @@ def as_rgb_jpeg(content):
         if image.mode == "F":
             raise ValueError("its values are fractions, without a known range")
         if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
+            if not 0 <= np.min(image) <= np.max(image) < 2**16:
+                raise ValueError("its values are not from 0 to 65535")
             image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        if image.has_transparency_data:  # else what is behind it, often black, would show
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
         converted = io.BytesIO()
         image.convert("RGB").save(converted, "JPEG", quality=95)
         return converted.getvalue()
@@ -242,7 +246,9 @@ def build(folder, shards, val_labels, workers):
     except OSError as error:
         raise SystemExit(f"The folder {shards} cannot be made ({error.strerror}). Give another one.") from None
     index = shards / imagenet.INDEX
-    source = hashlib.sha256(json.dumps(splits).encode()).hexdigest()
+    with data.reading(f"An image of {folder}", "Remove it, or make it readable", ""):
+        sizes = [(folder / split / name).stat().st_size for split, images in splits.items() for name, _ in images]
+    source = hashlib.sha256(json.dumps([splits, sizes]).encode()).hexdigest()
     if not index.exists():
         if any(shards.glob("*" + imagenet.NUMBERED)):
             raise SystemExit(f"{shards} holds shards without an {imagenet.INDEX}, so not of these images. Give an "
@@ -260,6 +266,9 @@ def build(folder, shards, val_labels, workers):
         for number in range(count):
             path = shards / f"{split}-{number:05}-of-{count:05}"
             jobs.append((path, folder / split, images[number::count], labels))
+    others = {path for split in splits for path in shards.glob(split + imagenet.NUMBERED)} - {job[0] for job in jobs}
+    for path in others:  # of the same images, but made with another MOST_SHARDS or SMALLEST_SHARD
+        path.unlink()
     if any(path.exists() for path, *_ in jobs):
         say("Checking the shards that are there already")
     missing = [job for job in jobs if not imagenet.intact(job[0])]

@@ -119,7 +119,7 @@ def load(run, batch_size, image_size, label_noise=0, random_crop=False):
 
 def _name_damaged_shard(folder, otherwise, kind, error, traceback):
     """Says which shard is damaged when reading one has ended the script, because TensorFlow does not say it."""
-    damaged = next((path for path in sorted(folder.glob("*" + NUMBERED)) if not intact(path)), None) if (
+    damaged = next((path for path in sorted(folder.glob("[!.]*" + NUMBERED)) if not intact(path)), None) if (
         issubclass(kind, tf.errors.DataLossError)) else None
     if damaged:
         sentence = f"The shard {damaged} is damaged. Run build_imagenet_data.py again, which replaces it."
@@ -149,14 +149,18 @@ def read_index(folder):
     """Reads a folder's imagenet.json: what the shards hold.
 
     Returns:
-        dict: source (digest of the images' names and classes); if the shards are complete also name, classes (list, in
-        the order of their labels) and pictures (dict, split to number of images).
+        dict: source (digest of the images' names, classes and sizes); if the shards are complete also name, classes
+        (list, in the order of their labels) and pictures (dict, split to number of images).
 
     Raises:
         SystemExit: with a sentence, when it cannot be read.
     """
     with data.reading(folder / INDEX, "Make the shards again with build_imagenet_data.py"):
-        return json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        needed = {"source", "name", "classes"} if "pictures" in index else {"source"}
+        if lacking := needed - index.keys():
+            raise ValueError(f"it lacks {min(lacking)}")
+        return index
 
 
 def random_label(label, name, probability, seed, classes):
@@ -260,7 +264,7 @@ class Images:
         seed: of order, crops and random labels.
         shuffle: whether every epoch has another order.
         settings: dict of what the .h5 records about the images.
-        contents: digest of all images' names and classes.
+        contents: digest of all images' names, classes and sizes.
     """
 
     def __init__(self, source, count, classes, size, batch_size, random_crop=False, label_noise=0, seed=0,

@@ -42,6 +42,7 @@ if __name__ == "__main__":
     model.compile(
         optimizer=keras.optimizers.SGD(rate, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        # Weighted, as what fills up the last batch of a test on several devices has the weight 0
         weighted_metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5")],
     )
     run.fit(model, train, test, EPOCHS, callbacks=[experiment.StopOnceFitted()])

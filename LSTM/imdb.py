@@ -33,8 +33,9 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
         label_noise: probability that a training label is redrawn from both classes.
         random_crop: train on 200 words in a row from anywhere in a review, drawn in each epoch, instead of its last.
         transform: function of (review, random, every_word) that replaces each review, training and test, once and for
-            all epochs: an int32 array of word ranks; a numpy RandomState that is a function of review and seed; and all
-            words of the whole training set, sorted, each as many times as it occurs.
+            all epochs: an int32 array of word ranks, from 1; a numpy RandomState that is a function of review and seed;
+            and all words of the whole training set, sorted, each as many times as it occurs.  A rank of VOCABULARY and
+            more is shown as UNKNOWN.
 
     Returns:
         (training, test), two `Reviews`.
@@ -48,6 +49,10 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
         reviews, test_reviews = ([transform(review, noise.random_state(review, run.seed), every_word)
                                   for review in part] for part in (reviews, test_reviews))
         settings["transform"] = getattr(transform, "__name__", type(transform).__name__)
+        try:
+            (reviews, labels), (test_reviews, _) = _checked(reviews, labels), _checked(test_reviews, test_labels)
+        except ValueError as error:
+            raise SystemExit(f"The transform {settings['transform']} makes what is no data set: {error}.") from None
     if not len(every_word):
         say("All training reviews are empty: there is nothing to read.")
     return (Reviews(reviews, labels, batch_size, run.seed, settings, mislabeled, random_crop),

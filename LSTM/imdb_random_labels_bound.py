@@ -9,7 +9,7 @@ Here it is above the test error in every epoch, and from the twelfth on above 10
 import math
 
 import imdb
-from common import experiment, label_noise, plot, speed
+from common import experiment, label_noise, plot, record, speed
 
 import keras
 import numpy as np
@@ -26,8 +26,7 @@ DELTA = 0.1                 # the bound of an epoch chosen beforehand is wrong w
 def bound(error_true, error_random, classes=imdb.CLASSES):
     """The bound on the test error, from the errors on true and on random labels; `deviation` is to be added.
 
-    Source: Garg et al., 2021, theorem 3, under their assumption 1: wrong labels are fitted at least as well on the
-    reviews that the network was trained on as they would be on new ones.
+    Source: Garg et al., 2021, theorem 3; it assumes that wrong labels are fitted on new reviews no better than here.
     """
     return error_true + classes - 1 - classes * error_random
 
@@ -54,7 +53,8 @@ class Bound(keras.callbacks.Callback):
 def draw(run, path):
     """Draws the errors and the bound over the epochs."""
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
-    test, expected = 1 - history["val_accuracy"], bound(history["error_true"], history["error_random"])
+    test, expected = (1 - history[f"val_{record.accuracy_name(history)}"],
+                      bound(history["error_true"], history["error_random"]))
     for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for any epoch", "C3-"),
                                  (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),

@@ -1,12 +1,10 @@
 """What a script that works for hours without `fit` has so far, kept so that an interrupted run is resumed."""
 
-import hashlib
 import json
 import shutil
 import signal
 import sys
 import time
-from pathlib import Path
 
 from common import data, record
 
@@ -45,7 +43,6 @@ def read(run):
         SystemExit: where a setting, the backend or the data set is another one now; without --resume also where the
             code is, of the script or of what it imports from its folder.
     """
-    run.code = _code()  # now, since a script may be edited while it runs
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # `write` deletes what it has half written
     run.began = time.perf_counter()
     if run.given.fresh or not path(run).exists():
@@ -63,11 +60,5 @@ def read(run):
 
 
 def _facts(run):
-    return run.settings | {"backend": keras.backend.backend(), "data set": run.provenance.get("data"), "code": run.code}
-
-
-def _code():
-    files = {Path(module.__file__).resolve() for module in list(sys.modules.values())
-             if getattr(module, "__file__", None)}
-    beside = sorted(file for file in files if file.parent == Path(__file__).resolve().parent)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in beside)).hexdigest()
+    return run.settings | {"backend": keras.backend.backend(), "data set": run.provenance.get("data"),
+                           "code": run.provenance["script"]}

@@ -8,8 +8,8 @@
 
 Runs side by side, each on cores of its own, take less time than one after the other on all cores, the LSTM's above all.
 Other options go to every script, with their values as --name=value; give --out with them, since a run
-counts as there once a file has its published name, whatever the options.  A run that was interrupted, by SIGTERM to
-this program, too, is resumed.
+counts as there once a file has its published name, whatever the options.  A run that was interrupted, by SIGTERM or
+Ctrl-C to this program, too, is resumed.
 """
 
 import argparse
@@ -114,10 +114,14 @@ def main():
         print(f"Nothing is missing.{hint}")
         return
     if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-    began = time.perf_counter()
-    signal.signal(signal.SIGTERM, stop)
-    with ThreadPoolExecutor(options.at_once, initializer=take_cores, initargs=[shares(options.at_once)]) as pool:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"{options.out} cannot be made ({error.strerror})")
+    began, at_once = time.perf_counter(), min(options.at_once, len(missing))
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, stop)
+    with ThreadPoolExecutor(at_once, initializer=take_cores, initargs=[shares(at_once)]) as pool:
         done = list(pool.map(train, missing))
     print(f"Trained {sum(done)} of {len(missing)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
     sys.exit(not all(done))

@@ -311,12 +311,14 @@ def measured(options):
         yield same, f"{row.label}: " + ", ".join(f"{name} {found[name]:.3g}" for name in measures.MEASURES)
 
 
+def published_models():
+    """Name to file of the published models."""
+    return {f"{path.parent.name}/{path.stem}": path
+            for path in sorted(set(filter(None, map(catalog.model_of, catalog.published()))))}
+
+
 def models(options):
-    names = {f"{path.parent.name}/{path.stem}": path
-             for path in sorted(set(filter(None, map(catalog.model_of, catalog.published()))))}
-    if unknown := [pattern for pattern in options.models if not any(fnmatch(name, pattern) for name in names)]:
-        raise SystemExit(f"No model is named {' or '.join(unknown)}; give FOLDER/NAME without .h5.")
-    for path in (path for name, path in names.items()
+    for path in (path for name, path in published_models().items()
                  if not options.models or any(fnmatch(name, pattern) for pattern in options.models)):
         sample = None if options.every_image else SAMPLES.get(path.parent.name)
         run, (of_train, of_test) = record.read(path), accuracies(path, options.data, sample)
@@ -341,6 +343,11 @@ def main():
     unknown = [name for name in options.checks if name not in CHECKS]
     if unknown:
         parser.error(f"no check is named {' or '.join(unknown)}; there are {', '.join(CHECKS)}")
+    if "models" not in (options.checks or CHECKS) and (options.models or options.every_image):
+        parser.error("--models and --every-image belong to the check models: name it, too, before the options")
+    if unknown := [pattern for pattern in options.models
+                   if not any(fnmatch(name, pattern) for name in published_models())]:
+        parser.error(f"no model is named {' or '.join(unknown)}; give FOLDER/NAME without .h5")
     failed, count, began = [], 0, time.perf_counter()
     for name in options.checks or CHECKS:
         for holds, what in CHECKS[name](options):

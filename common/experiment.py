@@ -154,9 +154,8 @@ class Run:
     def fit(self, model, train, test, epochs, callbacks=()):
         """Trains a compiled model, epoch by epoch, each with a test pass; resumes from a checkpoint where there is one.
 
-        `train` and `test` are as a `load` of this collection returns them; test may be None.  `epochs` are passes over
-        the training examples, those of an interrupted run included.  Plain values (numbers, text, arrays, lists and
-        dicts of them) that `callbacks` keep are resumed, too.
+        `train` and `test` are as a `load` of this collection returns them; test may be None.  `epochs` counts those of
+        an interrupted run.  Numbers, text, arrays, lists and dicts of these that `callbacks` keep are resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
             raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
@@ -165,7 +164,7 @@ class Run:
         train.set_epoch(0)  # again, as the script may have changed its inputs or rows
         if not hasattr(getattr(model, "optimizer", None), "learning_rate"):  # as MultiOptimizer, which has several
             raise SystemExit("Compile the model, with an optimizer that has one learning rate, before fit.")
-        model.built or model(train[0][0])  # a call builds it
+        all(layer.built for layer in model._flatten_layers()) or model(train[0][0])  # a call builds it
         optimizer, rates = getattr(model.optimizer, "inner_optimizer", model.optimizer), []
         for step in len(train), 1, 0:  # the rate may be 0 at some of these; step 0 is last, as training begins there
             optimizer._iterations.assign(step)  # `iterations` is no variable if gradients are accumulated
@@ -217,7 +216,7 @@ class Run:
                             if name not in label_noise.CleanAndMislabeled.NAMES}
         if not self.writes:
             return results
-        if keras.distribution.distribution():  # a model is saved from one device
+        if keras.distribution.distribution() and hasattr(model, "input_shape"):  # a model is saved from one device
             keras.distribution.set_distribution(None)
             weights, model = model.get_weights(), keras.models.clone_model(model)
             model.set_weights(weights)

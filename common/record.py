@@ -17,8 +17,8 @@ import logging
 import os
 import platform
 import re
-import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -99,13 +99,14 @@ def probe(model):
 
 
 def provenance(script):
-    """Digests of a script and of this package, and the git commit in the script's folder, "" where there is none."""
-    def digest(*paths):
-        content = b"".join(path.read_bytes() for path in paths).replace(b"\r\n", b"\n")  # as git gives it on Windows
+    """Digests of a script with what it imports from its folder, and of this package; the folder's git commit, or ""."""
+    def digest(paths):  # \r\n is how git gives lines on Windows
+        content = b"".join(path.read_bytes() for path in sorted(paths)).replace(b"\r\n", b"\n")
         return hashlib.blake2b(content, digest_size=16).hexdigest()
-    commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=script.parent, stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, text=True).stdout.strip() if shutil.which("git") else ""
-    return {"script": digest(script), "common": digest(*sorted(Path(__file__).parent.glob("*.py"))), "commit": commit}
+    modules = (Path(vars(module).get("__file__") or script).resolve() for module in list(sys.modules.values()))
+    beside = {script.resolve(), *(path for path in modules if path.parent == script.resolve().parent)}
+    git = subprocess.run("git rev-parse --verify HEAD", shell=True, cwd=script.parent, capture_output=True).stdout
+    return {"script": digest(beside), "common": digest(Path(__file__).parent.glob("*.py")), "commit": git[:-1].decode()}
 
 
 def environment():

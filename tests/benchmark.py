@@ -197,16 +197,17 @@ def pipeline(size):
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(f"{folder}/train-00000-of-00001") as writer:
             for number, content in enumerate(photographs(count)):
-                writer.write(imagenet.serialized(content, number % 1000, str(number)))
+                writer.write(imagenet.serialized(content, number % imagenet.CLASSES, str(number)))
         source = imagenet.Shards(Path(folder), "train", count)
-        train = imagenet.Images(source, count, 1000, size, script.BATCH_SIZE, random_crop=True, shuffle=True)
+        train = imagenet.Images(source, count, imagenet.CLASSES, size, script.BATCH_SIZE, random_crop=True,
+                                shuffle=True)
         batches, fed = speed.feed(train), []
         for _ in range(1 + PASSES):
             began = time.perf_counter()
             for _ in batches:
                 pass
             fed.append(time.perf_counter() - began)
-        model = script.build_model(size)
+        model = script.build_model(size, imagenet.CLASSES)
         model.compile(keras.optimizers.SGD(script.LEARNING_RATE, momentum=0.9),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
         batches, _ = speed.feeds(model, train)

@@ -86,6 +86,20 @@ def test_a_script_has_one_digest_on_every_system(tmp_path):
     assert one == other
 
 
+def test_the_digest_of_a_script_is_also_of_what_it_imports_from_its_folder(tmp_path, monkeypatch):
+    for folder in "here", "elsewhere":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"from_{folder}.py").write_text("A = 1\n", encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path / folder)
+        monkeypatch.setitem(sys.modules, f"from_{folder}", __import__(f"from_{folder}"))
+    (script := tmp_path / "here" / "script.py").write_text("import from_here, from_elsewhere\n", encoding="utf-8")
+    before = record.provenance(script)
+    (tmp_path / "elsewhere" / "from_elsewhere.py").write_text("A = 2\n", encoding="utf-8")
+    assert record.provenance(script) == before
+    (tmp_path / "here" / "from_here.py").write_text("A = 2\n", encoding="utf-8")
+    assert record.provenance(script)["script"] != before["script"]
+
+
 @pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="no git, or no repository")
 def test_the_commit_is_gits():
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()

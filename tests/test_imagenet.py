@@ -356,6 +356,37 @@ def test_images_of_other_kinds_and_sixteen_bits():
     Image.fromarray(np.full((20, 20), 32768, np.uint16)).save(deep, "PNG")
     assert abs(np.asarray(Image.open(io.BytesIO(build.as_rgb_jpeg(deep.getvalue()))), float) - 127.5).max() < 3
     assert {".webp", ".bmp", ".tif", ".gif"} <= build.ENDINGS
+    drawing = np.zeros((20, 20, 4), np.uint8)  # black on transparent
+    drawing[5:15, 5:15, 3] = 255
+    (clear := io.BytesIO()).name = "clear.png"
+    Image.fromarray(drawing).save(clear)
+    pixels = np.asarray(Image.open(io.BytesIO(build.as_rgb_jpeg(clear.getvalue()))))
+    assert pixels[:3].min() > 200 and pixels[8:12, 8:12].max() < 50
+    (wide := io.BytesIO()).name = "wide.tif"
+    Image.fromarray(np.full((20, 20), 100_000, np.int32)).save(wide)
+    with pytest.raises(ValueError, match="not from 0 to 65535"):
+        build.as_rgb_jpeg(wide.getvalue())
+
+
+def test_images_that_have_changed_are_other_images(tree, tmp_path):
+    build.build(tree, tmp_path / "shards", None, workers=1)
+    (tree / "train" / "n01" / "n01_0.JPEG").write_bytes(image(0, size=(80, 80)))
+    with pytest.raises(SystemExit, match="holds shards of other images than .*my images has now"):
+        build.build(tree, tmp_path / "shards", None, workers=1)
+
+
+def test_shards_of_another_size_are_replaced(tree, tmp_path, monkeypatch):
+    build.build(tree, tmp_path / "shards", None, workers=1)
+    monkeypatch.setattr(build, "SMALLEST_SHARD", 10_000)
+    build.build(tree, tmp_path / "shards", None, workers=1)
+    assert len(list((tmp_path / "shards").glob("train-*"))) == 1 and len(stored(tmp_path / "shards", "train")) == 360
+
+
+@pytest.mark.parametrize("content", ["[]", '{"pictures": {"train": 1}}'])
+def test_an_index_of_something_else(tmp_path, content):
+    (tmp_path / imagenet.INDEX).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match="imagenet.json cannot be read"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("random_crop", [False, True])

@@ -121,6 +121,15 @@ def test_transforms_are_for_training_and_test_alike_and_unchanged_by_limit(folde
     assert (inputs(other.for_evaluation()) != inputs(train.for_evaluation())).any()
 
 
+@pytest.mark.parametrize("transform, says", [
+    (lambda review, random, every_word: random.shuffle(review), "its review 0 is not a list of word numbers"),
+    (lambda review, random, every_word: review / 2, "its review 0 is not a list of word numbers"),
+    (lambda review, random, every_word: -review, "outside 1 to")])
+def test_a_transform_that_makes_no_words_is_refused(folder, transform, says):
+    with pytest.raises(SystemExit, match=f"The transform <lambda> makes what is no data set: .*{says}"):
+        imdb.load(asked(data=folder), 8, transform=transform)
+
+
 def test_random_labels_are_for_training_only(folder):
     true, test = imdb.load(asked(data=folder), 8)
     noisy, noisy_test = imdb.load(asked(data=folder), 8, label_noise=1.0)

@@ -153,7 +153,8 @@ def test_random_features_are_solved_again(tmp_path):
 
 
 @pytest.mark.parametrize("options, says", [(["figures"], "no check is named figures"),
-                                           (["models", "--models", "MLP1/*.h6"], "No model is named MLP1/*.h6; give")])
+                                           (["models", "--models", "MLP1/*.h6"], "no model is named MLP1/*.h6; give"),
+                                           ("files --models MLP1/*".split(), "belong to the check models")])
 def test_what_there_is_not_is_refused(options, says, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["verify.py", *options])
     with pytest.raises(SystemExit) as refusal:
