@@ -229,7 +229,8 @@ TINY_FASTER, *TINY_REGULARIZED = (
     for ending, variant, paper, top_5 in (("", "", ("99.53", "59.80"), ("100.00", "80.38")),
                                           ("_wd", "weight decay, ", ("90.60", "67.18"), ("100.00", "86.44")),
                                           ("_rand_crop", "random crop, ", ("92.33", "72.95"), ("99.17", "90.43"))))
-IMAGENET = [*TINY_REGULARIZED[::-1], TINY_FASTER, TINY, *IMAGENET_1000_REGULARIZED[::-1], IMAGENET_1000, TINY_RANDOM_LABELS]
+IMAGENET = [*TINY_REGULARIZED[::-1], TINY_FASTER, TINY, *IMAGENET_1000_REGULARIZED[::-1], IMAGENET_1000,
+            TINY_RANDOM_LABELS]
 
 # By their marks in Results/README.md
 TABLES = {"table 1": CIFAR10, "randomness": RANDOMNESS, "rademacher": RADEMACHER, "regularizers": REGULARIZED,
