@@ -261,7 +261,7 @@ class Network(keras.Model):
         return self.logits(self.dense(self.flatten(x)))
 
 
-def build_model'''), ("model = build_model()", "model = Network()")],
+def build_model'''), ("model = build_model()", "model = Network()\n    model.build((None, 28, 28, 3))")],
 }
 
 
