@@ -276,7 +276,7 @@ def test_the_dual_form_is_the_primal_one(random):
 
 
 def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
-    options = "--dataset", "synthetic", "--limit", 300, "--filters", 96, "--group", 16, "--kept", 2, "--out", tmp_path
+    options = "--dataset", "synthetic", "--limit", 300, "--filters", 48, "--group", 8, "--kept", 2, "--out", tmp_path
     process = forks.run(DUAL, *options, picture=True)
     assert process.returncode == 0, process.stderr
     path, = tmp_path.glob("*.run.h5")
@@ -288,13 +288,13 @@ def test_more_random_features_than_images_and_an_interruption(tmp_path, forks):
     for name in "cholesky.py", "random_features.py", "kept.py":
         shutil.copy(DUAL.with_name(name), tmp_path)
     copy.write_text(DUAL.read_text(encoding="utf-8").replace(
-        "        left = ", "        if first == 64:\n            raise SystemExit('stopped')\n        left = "),
+        "        left = ", "        if first == 32:\n            raise SystemExit('stopped')\n        left = "),
         encoding="utf-8")
     assert "stopped" in one_sentence(forks.run(copy, *options)) and list(tmp_path.glob(".*.npz"))
     said = one_sentence(forks.run(DUAL, *options))
     assert "made with another code. Add --fresh to begin again, or --resume" in said
     process = forks.run(DUAL, *options, "--resume")
-    assert process.returncode == 0 and "80 of 96 filters" in process.stdout and "64 of 96" not in process.stdout
+    assert process.returncode == 0 and "40 of 48 filters" in process.stdout and "32 of 48" not in process.stdout
     assert (record.read(path)["error"]["test"] == whole["error"]["test"]).all()
 
 
