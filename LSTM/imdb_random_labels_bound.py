@@ -53,8 +53,8 @@ class Bound(keras.callbacks.Callback):
 def draw(run, path):
     """Draws the errors and the bound over the epochs."""
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
-    test, expected = (1 - history[f"val_{record.accuracy_name(history)}"],
-                      bound(history["error_true"], history["error_random"]))
+    test = 1 - history[f"val_{record.accuracy_name(history)}"]
+    expected = bound(history["error_true"], history["error_random"])
     for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for any epoch", "C3-"),
                                  (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),

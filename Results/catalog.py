@@ -12,6 +12,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT  # where the scripts are, should the runs be read from elsewhere
 RENAMED = {"accuracy_wrong": "accuracy_mislabeled"}  # in the histories of older files
+BRING_BACK = "Bring them back (git checkout, in a sparse clone git sparse-checkout disable)"  # published files
 
 
 class Row(NamedTuple):

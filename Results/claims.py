@@ -196,10 +196,10 @@ def stopping_helps(rows):
     """The best test accuracy is as far above the last one as in the paper, or farther; open where those of the last
     fifth of the epochs differ by as much."""
     tiny, = rows
+    best, paper = gain(run_of(tiny)), 5 if "weight decay" in tiny.variant else 3
     late = 100 * np.ptp((accuracy := run_of(tiny)["history"]["val_accuracy"])[-max(len(accuracy) // 5, 1):])
-    paper = 5 if "weight decay" in tiny.variant else 3
-    return (gain(run_of(tiny)) >= paper - NEAR) if gain(run_of(tiny)) > late else None, (
-        f"the best epoch is {gain(run_of(tiny)):.1f} points above the last; the last fifth's differ by {late:.1f}")
+    return best >= paper - NEAR if best > late else None, (
+        f"the best epoch is {best:.1f} points above the last; the last fifth's differ by {late:.1f}")
 
 
 def stopping_brings_nothing(rows):

@@ -321,8 +321,7 @@ def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
     if absent := [name for name in listed() if not (catalog.ROOT / name).exists()]:
         raise SystemExit(f"{len(absent)} published files are not here, {absent[0]} the first; the tables would lose "
-                         f"their rows. Bring them back (git checkout, in a sparse clone "
-                         f"git sparse-checkout disable), or delete their lines in Results/{SUMS}.")
+                         f"their rows. {catalog.BRING_BACK}, or delete their lines in Results/{SUMS}.")
     rows = [row for row in catalog.shown() if row.picture]
     for row in rows:
         picture = results / (row.picture + ".png")

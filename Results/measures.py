@@ -258,8 +258,7 @@ def main():
     lines, bins = [], []
     if absent := sorted(read_all("measures").keys() - {row.name for row in rows()}):
         raise SystemExit(f"{len(absent)} of the models in Results/measures.csv are not here, {absent[0]}.h5 the first; "
-                         "their lines would be lost. Bring them back (git checkout, in a sparse clone git "
-                         "sparse-checkout disable), or delete their lines.")
+                         f"their lines would be lost. {catalog.BRING_BACK}, or delete their lines.")
     for row in rows():
         if (backend := keras.backend.backend()) not in catalog.run_of(row)["versions"]:
             raise SystemExit(f"{row.label} was not trained with {backend}, which begins with other weights. Set "

@@ -103,8 +103,8 @@ def provenance(script):
     def digest(paths):  # \r\n is how git gives lines on Windows
         content = b"".join(path.read_bytes() for path in sorted(paths)).replace(b"\r\n", b"\n")
         return hashlib.blake2b(content, digest_size=16).hexdigest()
-    modules = (Path(vars(module).get("__file__") or script).resolve() for module in list(sys.modules.values()))
-    beside = {script.resolve(), *(path for path in modules if path.parent == script.resolve().parent)}
+    files = {path: getattr(sys.modules.get(path.stem), "__file__", "") for path in script.resolve().parent.glob("*.py")}
+    beside = {script.resolve(), *(path for path, file in files.items() if file and Path(file).resolve() == path)}
     git = subprocess.run("git rev-parse --verify HEAD", shell=True, cwd=script.parent, capture_output=True).stdout
     return {"script": digest(beside), "common": digest(Path(__file__).parent.glob("*.py")), "commit": git[:-1].decode()}
 

@@ -358,12 +358,10 @@ def test_images_of_other_kinds_and_sixteen_bits():
     assert {".webp", ".bmp", ".tif", ".gif"} <= build.ENDINGS
     drawing = np.zeros((20, 20, 4), np.uint8)  # black on transparent
     drawing[5:15, 5:15, 3] = 255
-    (clear := io.BytesIO()).name = "clear.png"
-    Image.fromarray(drawing).save(clear)
+    Image.fromarray(drawing).save(clear := io.BytesIO(), "PNG")
     pixels = np.asarray(Image.open(io.BytesIO(build.as_rgb_jpeg(clear.getvalue()))))
     assert pixels[:3].min() > 200 and pixels[8:12, 8:12].max() < 50
-    (wide := io.BytesIO()).name = "wide.tif"
-    Image.fromarray(np.full((20, 20), 100_000, np.int32)).save(wide)
+    Image.fromarray(np.full((20, 20), 100_000, np.int32)).save(wide := io.BytesIO(), "TIFF")
     with pytest.raises(ValueError, match="not from 0 to 65535"):
         build.as_rgb_jpeg(wide.getvalue())
 
