@@ -20,7 +20,7 @@ BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 RANDOM = 0.2                # probability that a training label is redrawn from both classes
-DELTA = 0.1                 # the bound of an epoch chosen beforehand is wrong with this probability at most
+DELTA = 0.1                 # the bound of one epoch, chosen beforehand, is wrong with this probability at most
 
 
 def bound(error_true, error_random, classes=imdb.CLASSES):
@@ -55,7 +55,7 @@ def draw(run, path):
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
     test = 1 - history[f"val_{record.accuracy_name(history)}"]
     expected = bound(history["error_true"], history["error_random"])
-    for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for any epoch", "C3-"),
+    for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for one epoch", "C3-"),
                                  (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),
                                  (history["error_random"], "error on random labels", "C4--"),
@@ -66,8 +66,9 @@ def draw(run, path):
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     best = history["bound"].argmin()
-    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}) {100 * history['bound'][best]:.1f} %, "
-                 f"without the deviation term {100 * expected[best]:.1f} %, test error {100 * test[best]:.1f} %")
+    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}, chosen afterwards) "
+                 f"{100 * history['bound'][best]:.1f} %, without the deviation term {100 * expected[best]:.1f} %, "
+                 f"test error {100 * test[best]:.1f} %")
     plot.save(figure, path)
 
 

@@ -43,7 +43,7 @@ def solve(k, y, rows=ROWS):
             inverses.append(np.linalg.inv(np.linalg.cholesky(k[block, block])))
         except np.linalg.LinAlgError:
             raise SystemExit(f"The system is singular in {k.dtype}: two examples are all but equal, a kernel is too "
-                             "wide (a smaller --bandwidth), or there are fewer examples than unknowns.") from None
+                             "wide, a penalty too small, or there are fewer examples than unknowns.") from None
         for below in blocks[number:]:
             k[below, block] = k[below, block] @ inverses[-1].T
         for column in blocks[number:]:

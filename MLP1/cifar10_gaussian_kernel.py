@@ -72,7 +72,7 @@ if __name__ == "__main__":
     began, n = time.perf_counter(), len(x)
     if BLOCK < 1 or BANDWIDTH <= 0 or n < 2:
         raise SystemExit("Give 1 or more --block, a --bandwidth above 0, and 2 or more images.")
-    need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images", n**2 * (n / 3 + 3 * x.shape[1]) / 3.6e12)
+    need_memory(4 * n**2 + 12 * BLOCK * n, f"The kernel of {n:,} images", n**2 * (n / 3 + 3 * x.shape[1]) / 9e12)
     random_labels = label_noise.corrupt_labels(labels, images, 1, run.seed)
     s, k = BANDWIDTH * median_distance(x), np.empty((n, n), np.float32)
     for first in range(0, n, BLOCK):  # the lower half of K, all that `solve` reads

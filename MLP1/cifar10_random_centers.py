@@ -1,10 +1,10 @@
 """Gaussian kernel on CIFAR-10, random centers.
 
-Any n centers c_j give a function that fits n images: sum of alpha_j exp(-|x - c_j|^2 / (2 s^2)), with K alpha = y,
-K_ij = exp(-|x_i - c_j|^2 / (2 s^2)).  With the images themselves as centers it is the one with the smallest norm.  Here
-a share of the centers is drawn instead: noise with the images' mean and covariance, or other training images.  All fit
-the same labels; but with some random centers the norm is far larger, and the answers for new images are little more
-than guesses.
+Almost any n centers c_j give a function that fits n images: sum of alpha_j exp(-|x - c_j|^2 / (2 s^2)), with
+K alpha = y, K_ij = exp(-|x_i - c_j|^2 / (2 s^2)).  With the images themselves as centers it is the one with the
+smallest norm.  Here a share of the centers is drawn instead: noise with the images' mean and covariance, or other
+training images.  All fit the same labels; but with some random centers the norm is far larger, and the answers for
+new images are little more than guesses.
 Paper: section 5: solutions that fit, but with random centers, have a larger norm and a large test error.
 """
 

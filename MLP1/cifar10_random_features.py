@@ -19,7 +19,7 @@ PATCH = 6         # height and width of a filter in pixels
 CONTRAST = 10.0   # added to the variance of a patch, of pixels from 0 to 255, before its root divides the patch
 WHITENING = 0.1   # added to the variances of the patches so divided
 THRESHOLD = 0.25  # what a response must exceed to count
-L2 = 0.03         # penalty, as a fraction of an image's mean square; chosen on training images held out
+L2 = 0.03         # penalty, in units of the training images' mean squared length; chosen on training images held out
 
 
 def draw(run, path):

@@ -19,8 +19,9 @@ WHITENING = 0.1    # added to the variances of the patches so divided
 THRESHOLD = 0.25   # what a response must exceed to count
 GROUP = 1000       # filters whose features are in memory at a time
 KEPT = 4           # groups between two checkpoints on the disk, twice 12 GB, from which an interrupted run goes on
-SMALLEST = 5e-5    # in place of no penalty, as a fraction of a training image's mean square: float32 rounds by as much
-L2 = 0.03          # penalty, as the same fraction; chosen on training images held out
+SMALLEST = 5e-5    # in place of no penalty, with which K is singular, as the features are centered; in units of
+                   # the training images' mean squared length.  Far below it, float32's rounding is larger
+L2 = 0.03          # penalty, in the same units; chosen on training images held out
 BLOCK = 2000       # test images whose products are computed at a time
 
 
@@ -38,7 +39,7 @@ def fit(products, labels, penalty):
     """Ridge regression on the labels' classes in its dual form; returns the outputs for training and test images.
 
     `products` come from `add_group`; those of the training images are overwritten.  `labels` are the training images';
-    `penalty` is a fraction of a training image's mean square.
+    `penalty` is in units of the mean squared length of the training images' features, the mean of K's diagonal.
     """
     count, targets = len(labels), np.eye(cifar10.CLASSES, dtype="float32")[labels]
     mean, diagonal = targets.mean(axis=0), np.einsum("ii->i", products[:count])  # the last is a view

@@ -70,8 +70,9 @@ if __name__ == "__main__":
             min(BANDWIDTH, NARROWER, WIDTH) <= 0 or WIDTH > 2):
         raise SystemExit(f"Give 1 or more --directions and --block, a --pool of 1 to {side} pixels, a --width of up to "
                          "2, a --penalty of 0 or more, a --bandwidth and --narrower above 0, and 2 or more images.")
-    need_memory(4 * n**2 + 20 * BLOCK * n + 16 * n * len(WAVELENGTHS) * DIRECTIONS * (side / POOL)**2,
-                f"The kernel of {n:,} images", 4 * n**2 * (n / 3 + 3000) / 9e12)
+    values = len(WAVELENGTHS) * DIRECTIONS * (side / POOL)**2  # of an image's wavelets
+    need_memory(4 * n**2 + 20 * BLOCK * n + 16 * n * values, f"The kernel of {n:,} images",
+                4 * n**2 * (n / 3 + 1.5 * (side**2 + values)) / 9e12)
     solutions = kept.read(run)  # of an interrupted run
     seen = [(wavelets(images if images.ndim == 3 else images.mean(axis=3)), labels) for _, labels, images in loaded]
     pixels = [(rows, labels) for rows, labels, _ in loaded]

@@ -92,8 +92,9 @@ def fast_once_begun(rows):
     """From 20 % to fitted, random labels take at most twice the epochs of true ones; two rows of each network."""
     taken = [epochs_to_fit(run_of(row)) - epochs_to(run_of(row), 0.2) for row in rows]
     ratios = np.divide(taken[1::2], taken[::2])
-    return np.max(ratios) <= 2, (f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels (the "
-                                 "limit of 2 is ours)")
+    slow = [catalog.alike(pair) for *pair, ratio in zip(rows[::2], rows[1::2], ratios, strict=True) if not ratio <= 2]
+    return not slow, (f"from 20 % on it takes {span(ratios, 1)} times as many epochs as true labels (the limit of 2 is "
+                      "ours)" + f"; longer: {', '.join(slow)}" * bool(slow))
 
 
 def sooner(rows):
@@ -182,7 +183,7 @@ def architecture(rows):
     small, large, *regularized = map(test, rows)
     return large - small > max(regularized) - large, (
         f"{large - small:+.1f} points from {rows[0].network} to {rows[1].network}, {max(regularized) - large:+.1f} by "
-        "the best of its regularizers")
+        "the best of its regularizers, on another schedule")
 
 
 def above_chance(rows):
@@ -262,7 +263,7 @@ def larger_norm_of_wavelets(rows):
     a narrower one, which by itself has a smaller norm."""
     seen, pixels = (run_of(rows[0])["solutions"][kind] for kind in ("wavelets", "pixels"))
     return fits(seen, pixels) and (seen[0] > pixels[0] and seen[2] < pixels[2] or None), (
-        f"norm {seen[0]:.0f} on wavelets, {pixels[0]:.0f} on pixels, whose kernel is wider")
+        f"norm {seen[0]:.0f} on wavelets, {pixels[0]:.0f} on pixels, whose kernel is wider; the paper's: 390, 220")
 
 
 def penalty_on_mnist(rows):
@@ -353,8 +354,8 @@ CLAIMS = [
           pictures=("Table_1",)),
     Claim("2.1", "Random labels need no other learning rate, nor another batch size.", LABEL_PAIRS + NO_BATCH_NORM,
           same_settings, pictures=("True_and_random_labels",)),
-    Claim("2.1", "Once random labels begin to be fitted, it goes fast.", LABEL_PAIRS, fast_once_begun,
-          pictures=("True_and_random_labels",)),
+    Claim("2.1", "Once random labels begin to be fitted, it goes fast.", LABEL_PAIRS + NO_BATCH_NORM,
+          fast_once_begun, pictures=("True_and_random_labels",)),
     Claim("2.1", "Images that make no sense are fitted as well.", catalog.RANDOMNESS, fitted, pictures=("Figure_1a",)),
     Claim("2.1", "Random pixels and noise start to be fitted sooner than random labels.",
           catalog.RANDOMNESS[1:] + [catalog.with_noise("Mini Inception", 1)], sooner, pictures=("Figure_1a",)),

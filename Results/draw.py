@@ -70,14 +70,17 @@ def table(rows):
     Args:
         rows: list of `catalog.Row`.
     """
-    lines, beyond = [], []
+    lines, beyond, compared = [], [], 0
     for row in filter(catalog.file_of, rows):
         run = catalog.run_of(row)
         cells = {"run": row.label}
         for split, value in zip(SPLITS, paper(row) or (None, None), strict=True):
             cells |= {split: accuracy(row, split)} | ({f"paper, {split}": value} if value else {})
             interval = prediction(row, split)
-            if interval and value and value[0].isdigit() and not interval[0] <= float(value) <= interval[1]:
+            if not (interval and value and value[0].isdigit()):
+                continue
+            compared += 1
+            if not interval[0] <= float(value) <= interval[1]:
                 cells[f"paper, {split}"] += " *"
                 beyond.append(f"{row.label}, {split} ({interval[0]:.2f} to {interval[1]:.2f})")
         lines.append(cells | {"minutes": f"{run['seconds'] / 60:.1f}", "files": links(row)})
@@ -87,7 +90,8 @@ def table(rows):
     parts = ["\n".join("| " + " | ".join(line) + " |" for line in lines)] * bool(columns)
     if beyond:
         parts.append("\\* The paper's figure lies outside the 95 % prediction interval of our seeds: "
-                     f"{'; '.join(beyond)}. One in twenty figures would by chance; rows of one run have no interval.")
+                     f"{'; '.join(beyond)}. That is {len(beyond)} of {compared} figures, where by chance one in twenty "
+                     "would; rows of one run have no interval.")
     missing = [row for row in rows if not catalog.file_of(row)]
     return "\n\n".join(parts + [f"Not here yet: {'; '.join(map(script_link, missing))}."] * bool(missing))
 
@@ -319,9 +323,10 @@ def draw_run(row, path):
 @matplotlib.style.context("default")
 def main():
     results, readme = catalog.ROOT / "Results", catalog.ROOT / "Results" / "README.md"
-    if absent := [name for name in listed() if not (catalog.ROOT / name).exists()]:
-        raise SystemExit(f"{len(absent)} published files are not here, {absent[0]} the first; the tables would lose "
-                         f"their rows. {catalog.BRING_BACK}, or delete their lines in Results/{SUMS}.")
+    if absent := sorted(listed().keys() - digests().keys()):
+        raise SystemExit(f"{len(absent)} published files are not here, not readable or in no row of catalog.py, "
+                         f"{absent[0]} the first; the tables would lose their rows. {catalog.BRING_BACK}, or delete "
+                         f"their lines in Results/{SUMS}.")
     rows = [row for row in catalog.shown() if row.picture]
     for row in rows:
         picture = results / (row.picture + ".png")

@@ -23,6 +23,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import catalog
+from common import say
 
 
 def command(row):
@@ -65,7 +66,7 @@ def main():
     parser.add_argument("--out", type=folder, metavar="FOLDER", help="where to save (default: beside the scripts)")
     parser.add_argument("--data", type=folder, metavar="FOLDER", help="where the data sets are")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
-    options, others = parser.parse_known_args()
+    options, others = parser.parse_known_intermixed_args()
 
     running, stopping = [], []
 
@@ -84,10 +85,10 @@ def main():
         if stopping:
             process.terminate()
         _, errors = process.communicate()
-        print(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
-              f"{(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+        say(f"{row.name}: {'done' if process.returncode == 0 else 'FAILED'} after "
+            f"{(time.perf_counter() - began) / 60:.1f} minutes")
         if process.returncode and errors:
-            print(errors[-2000:], flush=True)
+            say(errors[-2000:])
         return process.returncode == 0
 
     def stop(number, _):
@@ -123,7 +124,7 @@ def main():
         signal.signal(number, stop)
     with ThreadPoolExecutor(at_once, initializer=take_cores, initargs=[shares(at_once)]) as pool:
         done = list(pool.map(train, missing))
-    print(f"Trained {sum(done)} of {len(missing)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
+    say(f"Trained {sum(done)} of {len(missing)} runs in {(time.perf_counter() - began) / 60:.1f} minutes")
     sys.exit(not all(done))
 
 

@@ -67,7 +67,7 @@ def files(options):
             yield False, f"{name} is not in {draw.SUMS}: run Results/draw.py"
         elif found[name] != listed[name]:
             yield False, f"{name} is not as {draw.SUMS} lists it"
-    yield True, f"{len(listed.items() & found.items())} files have the digests listed"
+    yield bool(listed), f"{len(listed.items() & found.items())} files have the digests listed"
 
 
 def drawings(options):

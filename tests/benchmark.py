@@ -272,7 +272,8 @@ def fill_tables(folder=ROOT):
     *others, most = sorted(ratios, key=ratios.get)
     draw.fill(folder / "README.md", "speed", f"On {measured['machine']['cores']} cores {most} trains "
               f"{ratios[most]:.1f} times as fast as the fastest version of it in PyTorch's own layers,\nthe others "
-              f"{ratios[others[0]]:.1f} to {ratios[others[-1]]:.1f} times ([table](tests/README.md#how-fast)).")
+              f"{ratios[others[0]]:.1f} to {ratios[others[-1]]:.1f} times, each in the precision in which it is "
+              "fastest, and ours on\nthe faster backend ([table](tests/README.md#how-fast)).")
     gpus = [gpu_table(card, told) for card, told in measured.get("gpus", {}).items()]
     draw.fill(folder / "tests" / "README.md", "gpu", "\n\n".join(gpus) or "On a GPU nothing has been measured yet.")
     if "pipeline" in measured:

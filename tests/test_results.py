@@ -249,7 +249,7 @@ def test_nothing_is_drawn_or_measured_where_published_files_are_missing(tmp_path
     (tmp_path / "Results" / "measures.csv").write_text("name,distance\nMLP1/x,1.0\n", encoding="utf-8")
     before = {path: path.read_bytes() for path in (tmp_path / "Results").iterdir()}
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
-    with pytest.raises(SystemExit, match="1 published files are not here, MLP1/x.h5 the first.*git checkout"):
+    with pytest.raises(SystemExit, match="1 published files are not here.*, MLP1/x.h5 the first.*git checkout"):
         draw.main()
     with pytest.raises(SystemExit, match="1 of the models in .*measures.csv are not here, MLP1/x.h5 the first"):
         measures.main()
@@ -272,16 +272,18 @@ CHANCE = {"history": {"accuracy": np.full(50, 0.1)}}
 # Judge: its rows, changes of their runs, and the verdict then
 OTHER_FIGURES = {
     claims.fitted: [(0, {"train_accuracy": 0.98}, False), (0, {"train_accuracy": 0.995}, True)],
-    claims.at_chance: [(0, {"test_accuracy": 0.15}, False)],
-    claims.same_settings: [(1, {"settings": {"batch_size": 7}}, None), (1, {"train_accuracy": 0.9}, None)],
-    claims.does_not_converge: [(0, {"train_accuracy": 0.3}, True), (0, {"train_accuracy": 0.8}, False)],
-    claims.batch_norm: [(0, {"test_accuracy": 0.9}, None), (0, {"test_accuracy": 0.86}, True)],
-    claims.steadier: [(1, {"history": {"val_accuracy": np.array([0.9, 0.1])}}, False)],
+    claims.at_chance: [(0, {"test_accuracy": 0.15}, False), (0, {"test_accuracy": 0.05}, False)],
+    claims.same_settings: [(1, {"settings": {"batch_size": 7}}, None), (1, {"train_accuracy": 0.9}, None),
+                           (1, {"history": {"loss": np.ones(5), "learning_rate": np.ones(5)}}, None)],
+    claims.does_not_converge: [(0, {"train_accuracy": 0.4}, True), (0, {"train_accuracy": 0.6}, False)],
+    claims.batch_norm: [(0, {"test_accuracy": 0.9}, None), (0, {"test_accuracy": 0.86}, True),
+                        (0, {"test_accuracy": 0.84}, None)],
+    claims.coin: [(0, {"train_accuracy": 0.8}, False), (1, {"train_accuracy": 0.8}, False)],
     claims.each_helps: [(0, {"test_accuracy": 0.5}, False), (0, {"test_accuracy": 0.847}, None)],
     claims.signal_and_noise: [(0, {"test_accuracy": 0.1}, False), (0, {"train_accuracy": 0.9}, False)],
     claims.theorem_1: [(0, {"train_accuracy": 0.9999}, False), (0, {"weights": 102_353}, False)],
     claims.kernel: [(0, {"test_accuracy": 0.4}, False), (0, {"test_accuracy": 0.978}, False),
-                    (0, {"random_train_accuracy": 0.99}, False)],
+                    (0, {"train_accuracy": 0.99}, False), (0, {"random_train_accuracy": 0.99}, False)],
     claims.without_regularizers: [(0, {"test_accuracy": 0.99}, False)],
     claims.first_beats_second: [(2, {"test_accuracy": 0.99}, False), (0, {"test_accuracy": 0.95}, True),
                                 (0, {"test_accuracy": 0.89}, None)],
@@ -294,8 +296,8 @@ OTHER_FIGURES = {
     claims.stopping_brings_nothing: [(0, {"history": {"val_accuracy": np.array([0.8, 0.3])}}, False)],
     claims.sooner: [(0, {"history": {"accuracy": np.linspace(0, 1, 50)}}, False), (1, CHANCE, False),
                     (2, CHANCE, True)],
-    claims.fast_once_begun: [(1, {"history": {"accuracy": np.linspace(0, 1, 99)}}, False), (7, NEVER, False)],
-    claims.slower_with_noise: [(5, {"history": {"accuracy": np.array([0.1, 1])}}, False), (-1, NEVER, False)],
+    claims.slower_with_noise: [(5, {"history": {"accuracy": np.array([0.1, 1])}}, False), (-1, NEVER, False),
+                               (5, {"history": {"accuracy": np.linspace(0, 1, 500)}}, False)],
     claims.worse_with_noise: [(5, {"test_accuracy": 0.9}, False), (10, {"test_accuracy": 0.05}, False)]}
 
 
@@ -305,12 +307,37 @@ def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
                 if claim.judge is judge and all(map(catalog.file_of, claim.rows)))
     monkeypatch.setattr(catalog, "seeds", lambda row: [row])
     stored = catalog.run_of
+    assert any(judge(rows)[0] != verdict for *_, verdict in OTHER_FIGURES[judge]), "no case changes the verdict"
     for place, changes, verdict in OTHER_FIGURES[judge]:
         for module in claims, catalog:  # which has the accuracies
             monkeypatch.setattr(module, "run_of", lambda row, name=rows[place].name, changes=changes:
                                 stored(row) | (changes if row.name == name else {}))
         found = judge(rows)[0]
         assert found is None if verdict is None else bool(found) is verdict and found is not None
+
+
+@pytest.mark.parametrize("place, changes", [(1, {"history": {"accuracy": np.linspace(0, 1, 99)}}), (7, NEVER)])
+def test_random_labels_that_are_fitted_slowly_or_never_are_named(place, changes, monkeypatch):
+    stored, rows = catalog.run_of, claims.LABEL_PAIRS
+    assert claims.fast_once_begun(rows)[0]
+    monkeypatch.setattr(claims, "run_of", lambda row: stored(row) | (changes if row == rows[place] else {}))
+    holds, figures = claims.fast_once_begun(rows)
+    assert not holds and figures.endswith(f"; longer: {rows[place - 1].label}")
+
+
+@pytest.mark.parametrize("lows, verdict", [((0.8, 0.1, 0.8, 0.1), True), ((0.8, 0.1, 0.1, 0.8), False)])
+def test_the_steadier_network_is_the_one_whose_test_accuracy_falls_less(lows, verdict, monkeypatch):
+    lows = dict(zip((row.name for row in claims.BATCH_NORM), lows, strict=True))
+    monkeypatch.setattr(claims, "run_of", lambda row: {"history": {"val_accuracy": np.array([0.9, lows[row.name]])}})
+    assert bool(claims.steadier(claims.BATCH_NORM)[0]) is verdict
+
+
+def test_early_stopping_is_to_gain_as_much_as_in_the_paper_with_weight_decay_and_without(monkeypatch):
+    for row, last, verdict in ((catalog.TINY, 0.77, True), (catalog.TINY_WEIGHT_DECAY, 0.77, False),
+                               (catalog.TINY_WEIGHT_DECAY, 0.75, True)):
+        monkeypatch.setattr(claims, "run_of", lambda row, last=last: {
+            "history": {"val_accuracy": np.array([0.8, last])}})
+        assert bool(claims.stopping_helps([row])[0]) is verdict
 
 
 @pytest.mark.parametrize("holds, word", [(True, "holds"), (False, "differs"), (None, "open")])
@@ -354,11 +381,15 @@ MNIST = {"pixels": [5, 0, 0.012], "pixels, penalty": [4, 0, 0.012], "wavelets": 
 @pytest.mark.parametrize("judge, run, opposite", [
     (claims.coin, {"train_accuracy": 1.0}, {"train_accuracy": 0.8}),
     (claims.features, {"error": {"test": np.array([0.175, 0.15])}}, {"error": {"test": np.array([0.175, 0.17])}}),
+    (claims.features, {"error": {"test": np.array([0.175, 0.15])}}, {"error": {"test": np.array([0.19, 0.15])}}),
     (claims.minimum_norm, {"curves": {"distance": np.array([[5, 9], [1e-6, 4]])}},
      {"curves": {"distance": np.array([[5, 9], [1e-6, 1e-6]])}}),
+    (claims.minimum_norm, {"curves": {"distance": np.array([[5, 9], [1e-6, 4]])}},
+     {"curves": {"distance": np.array([[5, 9], [4, 4]])}}),
     (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[50], [0], [0.8]]}}),
     (claims.norm_and_error, {"standardized": NORMS}, {"standardized": NORMS | {"narrow": [[5], [0.1], [0.8]]}}),
-    (claims.bad_interpolants, {"standardized": NORMS}, {"standardized": NORMS | {"wrong": NORMS["true"]}}),
+    *((claims.bad_interpolants, {"standardized": NORMS}, {"standardized": NORMS | {"wrong": wrong}})
+      for wrong in ([[10, 11], [0, 0], [0.5, 0.6]], [[10, 20], [0, 0.1], [0.5, 0.6]], [[10, 20], [0, 0], [0.5, 0.4]])),
     *((claims.random_centers, {"solutions": CENTERS}, {"solutions": CENTERS | {kind: np.array(other)}})
       for kind in CENTERS for other in ([[10, 9], [0, 0], [0.5, 0.7]], [[10, 99], [0, 0.1], [0.5, 0.7]],
                                         [[10, 99], [0, 0], [0.5, 0.4]])),
