@@ -62,8 +62,6 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, inputs, labels, batch_size, shuffle_seed=None, settings=(), mislabeled=None, random_crop=False):
         super().__init__()
-        if type(batch_size) is not int or batch_size < 1:
-            raise SystemExit(f"The batch size {batch_size} is not a whole number of 1 or more.")
         self.inputs, self.labels, self.batch_size, self.shuffle_seed = inputs, labels, batch_size, shuffle_seed
         self.settings, self.mislabeled, self.random_crop, self.metric = settings or {}, mislabeled, random_crop, None
         self.chosen, self.loaded, self.loaded_labels = slice(None), inputs[::97].copy(), np.array(labels)
@@ -74,13 +72,15 @@ class Batches(keras.utils.PyDataset):
     def set_epoch(self, epoch):
         """Shuffles the examples and draws their crops for this epoch (0 is the first)."""
         self.inputs, self.labels = np.asarray(self.inputs), np.asarray(self.labels)  # a script may have set tensors
+        if type(self.batch_size) is not int or self.batch_size < 1 or len(self.inputs) != len(self.labels):
+            raise SystemExit(f"There are {len(self.inputs)} inputs and {len(self.labels)} labels, in batches of "
+                             f"{self.batch_size}. Give as many labels as inputs, and a whole number, 1 or more.")
         random = np.random.RandomState([self.shuffle_seed or 0, epoch])
         self.order = self.rows if self.shuffle_seed is None else random.permutation(self.rows)
         if self.random_crop and not np.array_equal(self.inputs[::97], self.loaded):
             raise SystemExit("Crops are drawn from the examples as loaded. Change these by a layer, not by `inputs`.")
         self.shown = self.crop(random) if self.random_crop else self.inputs
-        if self.metric:  # CleanAndMislabeled, which has to know the new order
-            self.metric.reset_state()
+        self.metric and self.metric.reset_state()  # CleanAndMislabeled, which has to know the new order
 
     def for_evaluation(self, count=None):
         """All these examples, or the first `count`, as plain Batches: in order, no crop, no other `__getitem__`."""

@@ -7,13 +7,13 @@
 
 import argparse
 import ast
+import linecache
 import math
 import os
 import re
 import signal
 import sys
 import tempfile
-import tokenize
 from pathlib import Path
 
 from common import label_noise, record, say, speed, training
@@ -46,9 +46,8 @@ def start(script, dataset="cifar10", others=(), part=None):
         raise SystemExit("Start one run in a process. For several seeds or settings, run the script several times.")
     sys.excepthook = lambda kind, *error: kind is KeyboardInterrupt or sys.__excepthook__(kind, *error)  # quiet Ctrl-C
     [os.open(os.devnull, os.O_RDWR) for _ in range(3)]  # so that no file gets the number of a closed stream, 0 to 2
-    for stream in sys.stdout, sys.stderr:
-        if hasattr(stream, "reconfigure"):  # a title may have letters that the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    for stream in sys.stdout, sys.stderr:  # a title may have letters that the terminal cannot show
+        hasattr(stream, "reconfigure") and stream.reconfigure(errors="backslashreplace")
     if not Path(script.get("__file__", "")).is_file():
         raise SystemExit("A run is named after its script, and this one has no file. Run it as: python NAME.py")
     if keras.backend.backend() not in ("tensorflow", "jax"):
@@ -71,8 +70,7 @@ def _parse(script, dataset, others):
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
-    with tokenize.open(script["__file__"]) as file:  # in whatever encoding it has
-        source = file.read()
+    source = "".join(linecache.getlines(script["__file__"]))  # in whatever encoding it has
     comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -87,8 +85,7 @@ def _parse(script, dataset, others):
             "type": lambda path: Path(os.path.expanduser(path)), "metavar": "PATH"}
         parser.add_argument("--" + name.replace("_", "-"), help=text, **how)
     options = parser.parse_args()
-    if options.dataset not in choices["dataset"]:
-        parser.error(f"--dataset is {' or '.join(choices['dataset'])}")
+    options.dataset in choices["dataset"] or parser.error(f"--dataset is {' or '.join(choices['dataset'])}")
     for name in defaults:
         low, high = LIMITS.get(name, (-math.inf, math.inf))
         if isinstance(value := getattr(options, name), (int, float)) and not low <= value <= high:  # as nan never is
@@ -158,8 +155,9 @@ class Run:
         an interrupted run.  Numbers, text, arrays, lists and dicts of these that `callbacks` keep are resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
-            raise SystemExit("Call fit once in a run, with a whole number of epochs, 1 or more; this is call "
-                             f"{2 if self.history else 1}, with {epochs}.")
+            raise SystemExit(f"Call fit once in a run, with a whole number of epochs, 1 or more, not with {epochs}.")
+        if not all(hasattr(examples, "for_evaluation") for examples in (train, train if test is None else test)):
+            raise SystemExit("Give fit what a `load` returns, or data.Batches(inputs, labels, batch_size, run.seed).")
         callbacks, self.train, self.test = keras.tree.flatten(callbacks or []), train, test  # as Keras takes them
         train.set_epoch(0)  # again, as the script may have changed its inputs or rows
         if not hasattr(getattr(model, "optimizer", None), "learning_rate"):  # as MultiOptimizer, which has several
@@ -176,7 +174,8 @@ class Run:
             raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
         if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
             raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
-        self.settings |= train.settings | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
+        now = {name: getattr(train, name, value) for name, value in train.settings.items()}  # as the script has set it
+        self.settings |= now | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
         hide = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: [  # what means nothing in a test pass
@@ -204,8 +203,7 @@ class Run:
         for layer in model._flatten_layers():  # the model is one of them; its weights are float32 anyway
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
-                if isinstance(layer, keras.layers.Normalization):
-                    layer.finalize_state()  # casts its mean and variance to float32
+                isinstance(layer, keras.layers.Normalization) and layer.finalize_state()  # casts mean and variance, too
         model.test_function = model.predict_function = None  # compiled for the other precision
         facts = {k: v for k, v in self.facts.items() if k in ("optimizer", "optimizer's settings", "loss", "callbacks")}
         results = {"seconds": sum(self.history.get("seconds", ())), "history": self.history, "training": facts}
@@ -232,14 +230,16 @@ class Run:
         whole, saved, weights, picture = (Path(f"{self.stem}.{end}") for end in ("h5", "run.h5", "weights.h5", "png"))
         if model and not self.given.no_weights:
             try:
-                record.write(whole, run | {"probe": record.probe(model)}, model)
+                record.write(whole, run | {"probe": (probe := record.probe(model))}, model)
                 saved = whole
+                again = keras.models.load_model(whole, compile=False, safe_mode=False)
+                difference = abs(again.predict(probe["inputs"], verbose=0) - probe["outputs"]).max()
+                assert difference <= 0.01 * (1 + abs(probe["outputs"]).max()), "loaded, it has other outputs"
             except Exception as error:  # of nearly any kind, from layers of the user's own
                 with record.replacing(weights) as part:
                     model.save_weights(part)
-                say(f"The model cannot be written whole ({error}). Its weights are in {weights}.")
-        if saved != whole:
-            record.write(saved, run)
+                say(f"The model cannot be written and loaded whole ({error}). Its weights are in {weights}.")
+        saved == whole or record.write(saved, run)
         try:
             from common import plot  # here, since matplotlib takes a second to load
             with plot.style.context("default"):  # whatever the user's matplotlibrc says

@@ -63,13 +63,13 @@ class CleanAndMislabeled(keras.metrics.Metric):
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
         self.train, train.metric = train, self  # so that train.set_epoch can reset this metric
-        self.groups = self.add_weight(shape=train.rows.shape, initializer="zeros", dtype="int32", name="groups")
+        self.groups = self.add_weight(shape=train.labels.shape, initializer="zeros", dtype="int32", name="groups")
         self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
         self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]
 
     def reset_state(self):
         super().reset_state()
-        self.groups.assign(self.train.mislabeled[self.train.order])  # 0: true label, 1: mislabeled
+        self.groups.assign(np.resize(self.train.mislabeled[self.train.order], self.groups.shape))  # 1: mislabeled
 
     def update_state(self, labels, logits, sample_weight=None):
         count = ops.shape(labels)[0]

@@ -45,8 +45,7 @@ def curves(run, path, others=()):
         right.set_yscale("linear")
     for axes in left, right:
         axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(fontsize=11)
+        axes.lines and axes.legend(fontsize=11)
         axes.xaxis.get_major_locator().set_params(integer=True)
     heading(figure, run["title"], record.accuracies(run) or f"after {len(epochs)} epochs")
     save(figure, path)

@@ -67,7 +67,7 @@ def write(path, run, model=None):
                 if isinstance(value, dict) and name not in JSON:
                     group.create_group(name).update(value)
                 else:
-                    group.attrs[name] = json.dumps(value, sort_keys=True) if name in JSON else value
+                    group.attrs[name] = json.dumps(value, sort_keys=True, default=str) if name in JSON else value
 
 
 def read(path):

@@ -1,7 +1,6 @@
 """What happens around each epoch of a training: order, history, checkpoint, reasons to stop, and a line of text."""
 
 import contextlib
-import inspect
 import io
 import json
 import math
@@ -68,13 +67,12 @@ class Epochs(keras.callbacks.Callback):
             history.setdefault(name, []).append(np.asarray(value, float).tolist())
         if not self.run.writes:
             return
-        left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"])
-        duration = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
+        left = (self.params["epochs"] - epoch - 1) * sum(history["seconds"]) / len(history["seconds"]) / 60
         accuracy = record.accuracy_name(logs)
         shown = [f"{split} {np.mean(history[name][-1]):.2%}, "
                  for split, name in (("train", accuracy), ("test", f"val_{accuracy}")) if name in history]
         say(f"epoch {epoch + 1} of {self.params['epochs']}: {''.join(shown)}loss {history['loss'][-1]:.4g}, "
-            f"{history['seconds'][-1]:.1f} s, {duration} left")
+            f"{history['seconds'][-1]:.1f} s, {left:.1f} minutes left")
         over = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if over or time.monotonic() - self.written > CHECKPOINT:
             write_checkpoint(self.run, self.model, self.callbacks)
@@ -105,6 +103,9 @@ def read_checkpoint(run, model, callbacks, epochs):
                          f"resume from it all the same. {WAY_OUT}.")
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value.view(np.asarray(variable).dtype) if value.dtype.kind == "V" else value)  # V: bfloat16
+    rate, before = (facts["optimizer's settings"].get("learning_rate") for facts in (run.facts, then))
+    if rate != before and type(rate) is float:
+        model.optimizer.learning_rate = rate  # a changed one is as the script says
     run.history, run.kept = history, len(history["loss"])
     if run.kept > epochs:
         raise SystemExit(f"{run.checkpoint} is of {run.kept} epochs. Give no fewer. {WAY_OUT}.")
@@ -134,7 +135,7 @@ def training_facts(run, model, callbacks):
              "loss": keras.saving.serialize_keras_object(loss) if isinstance(loss, keras.losses.Loss) else name(loss),
              "callbacks": [name(callback) for callback in callbacks], "backend": keras.backend.backend(),
              **{f"callback {k} {name}": str(value) for k, callback in enumerate(callbacks)
-                for name, value in _state(callback).items() if name in inspect.signature(type(callback)).parameters},
+                for name, value in _state(callback).items()},
              **{f"setting {name}": value for name, value in run.settings.items() if name != "epochs"}}
     try:
         for k, layer in enumerate(model.input_shape and model.get_config().get("layers", ())):  # fails as saving would

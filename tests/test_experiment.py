@@ -512,7 +512,7 @@ def test_all_arguments_of_a_training_are_said_by_the_script(checkpointed):
 
 @pytest.mark.parametrize("epochs", [0, -3, 1.5])
 def test_a_number_of_epochs_that_there_is_not(monkeypatch, tmp_path, epochs):
-    with pytest.raises(SystemExit, match=f"a whole number of epochs, 1 or more; this is call 1, with {epochs}"):
+    with pytest.raises(SystemExit, match=f"a whole number of epochs, 1 or more, not with {epochs}"):
         fit(start(monkeypatch, "--out", tmp_path), epochs)
 
 
@@ -535,7 +535,7 @@ def test_a_schedule_may_begin_or_end_at_0(monkeypatch, tmp_path):
 @pytest.mark.parametrize("size", [0, -1, 2.5])
 def test_a_batch_size_that_there_is_not(monkeypatch, tmp_path, size):
     run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic")
-    with pytest.raises(SystemExit, match=f"batch size {size} is not a whole number of 1 or more"):
+    with pytest.raises(SystemExit, match=f"in batches of {size}. Give .* a whole number, 1 or more"):
         cifar10.load(run, size)
 
 
@@ -657,7 +657,7 @@ def test_what_was_called_before_changes_nothing(monkeypatch, tmp_path):
 
 
 def test_a_run_is_one_training(checkpointed):
-    with pytest.raises(SystemExit, match="this is call 2, with 4"):
+    with pytest.raises(SystemExit, match="Call fit once in a run"):
         fit(checkpointed, 4)
 
 
@@ -734,6 +734,80 @@ def test_variables_of_half_precision_are_resumed(monkeypatch, tmp_path):
 def test_a_backup_by_keras_is_refused(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="A run resumes by itself. Leave BackupAndRestore out"):
         fit(start(monkeypatch, "--out", tmp_path), 1, [keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.2])
+def test_a_learning_rate_changed_in_the_script_is_the_scripts(checkpointed, monkeypatch, tmp_path, rate):
+    run = start(monkeypatch, "--out", tmp_path, "--resume")
+    fit(run, 3, optimizer=keras.optimizers.SGD(rate, momentum=0.9))
+    np.testing.assert_allclose(run.history["learning_rate"], [0.1, 0.1, rate], rtol=1e-6)
+
+
+def test_a_learning_rate_that_a_callback_has_changed_is_resumed(monkeypatch, tmp_path):
+    for epochs in 2, 4:
+        run = start(monkeypatch, "--out", tmp_path)
+        fit(run, epochs, [keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=9)])
+    np.testing.assert_allclose(run.history["learning_rate"], [0.1, 0.1, 0.05, 0.025], rtol=1e-6)
+
+
+def test_an_argument_that_a_callback_keeps_under_another_name_is_the_scripts(monkeypatch, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def __init__(self, after):
+            super().__init__()
+            self.last = after
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch + 1 == self.last
+
+    fit(start(monkeypatch, "--out", tmp_path), 2, [Stop(9)])
+    with pytest.raises(SystemExit, match=r"other settings \(callback 0 last was 9, is 3\). Add --resume"):
+        fit(start(monkeypatch, "--out", tmp_path), 5, [Stop(3)])
+    run = start(monkeypatch, "--out", tmp_path, "--resume")
+    fit(run, 5, [Stop(3)])
+    assert len(run.history["loss"]) == 3
+
+
+def test_what_a_script_sets_after_loading_is_what_is_recorded(monkeypatch, tmp_path):
+    run, points = start(monkeypatch, "--out", tmp_path), Points({"batch_size": 32, "note": np.float32(0.5)})
+    points.batch_size = 40
+    run.fit(model := small_model(), points, None, 1)
+    run.save(model)
+    assert record.read(f"{run.stem}.h5")["settings"] | {"batch_size": 40, "note": "0.5"} == record.read(
+        f"{run.stem}.h5")["settings"]
+    points.batch_size = 0
+    with pytest.raises(SystemExit, match="160 inputs and 160 labels, in batches of 0. Give as many"):
+        points.set_epoch(1)
+
+
+def test_inputs_without_labels_are_refused(monkeypatch, tmp_path):
+    """As where a script adds mirrored images and not their labels."""
+    points = Points()
+    points.inputs = np.concatenate([points.inputs, -points.inputs])
+    with pytest.raises(SystemExit, match="There are 320 inputs and 160 labels, in batches of 32. Give as many labels"):
+        start(monkeypatch, "--out", tmp_path).fit(small_model(), points, None, 1)
+
+
+@pytest.mark.parametrize("train, test", [((np.zeros((4, 2)), np.zeros(4)), None),
+                                         (Points(), (np.zeros((4, 2)), np.zeros(4)))])
+def test_examples_as_keras_takes_them_are_refused(monkeypatch, tmp_path, train, test):
+    with pytest.raises(SystemExit, match=r"Give fit what a `load` returns, or data.Batches\(inputs, labels"):
+        start(monkeypatch, "--out", tmp_path).fit(small_model(), train, test, 1)
+
+
+def test_a_model_that_keras_loads_otherwise_or_not_at_all_is_said(monkeypatch, tmp_path, capsys):
+    def other():
+        inputs = keras.Input((2,))
+        return keras.Model(inputs, keras.layers.UnitNormalization(axis=(1,))(keras.layers.Dense(2)(inputs) + inputs))
+
+    run = start(monkeypatch, "--out", tmp_path)
+    (model := other()).compile("SGD", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    run.fit(model, Points(), None, 1)
+    run.save(model)
+    assert "The model cannot be written and loaded whole (" in capsys.readouterr().out
+    points = Points().inputs
+    for kept in f"{run.stem}.h5", f"{run.stem}.weights.h5":
+        (again := other()).load_weights(kept)
+        np.testing.assert_array_equal(again.predict(points, verbose=0), model.predict(points, verbose=0))
 
 
 def test_a_metric_with_a_value_for_each_class(monkeypatch, tmp_path):
