@@ -25,6 +25,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path, PurePosixPath
@@ -218,6 +219,7 @@ def main():
     options = parser.parse_args()
     if options.workers < 1:
         parser.error("--workers must be 1 or more")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # once the shards in work are written
     try:
         build(options.imagenet, options.shards, options.val_labels, options.workers)
     except KeyboardInterrupt:
@@ -267,7 +269,7 @@ def build(folder, shards, val_labels, workers):
             path = shards / f"{split}-{number:05}-of-{count:05}"
             jobs.append((path, folder / split, images[number::count], labels))
     others = {path for split in splits for path in shards.glob(split + imagenet.NUMBERED)} - {job[0] for job in jobs}
-    for path in others:  # of the same images, but made with another MOST_SHARDS or SMALLEST_SHARD
+    for path in (*others, *shards.glob(".*.part.*")):  # made with another MOST_SHARDS or SMALLEST_SHARD; half-written
         path.unlink()
     if any(path.exists() for path, *_ in jobs):
         say("Checking the shards that are there already")

@@ -147,7 +147,10 @@ def overhead():
     script = script_of("MLP1")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        subprocess.run([sys.executable, ROOT / SCRIPTS["MLP1"], "--out", folder], check=True, capture_output=True)
+        process = subprocess.run([sys.executable, ROOT / SCRIPTS["MLP1"], "--out", folder], text=True,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if process.returncode:
+            sys.exit(process.stderr)
         whole = time.perf_counter() - began
         epochs = len(record.read(Path(folder) / "cifar10_keras_mlp.h5")["history"]["loss"])
     model, train = our_model("MLP1"), examples("MLP1", script.BATCH_SIZE)
@@ -304,8 +307,8 @@ def gpu_benchmark(networks, rounds):
         SystemExit: where JAX sees no GPU.
     """
     find = "import jax; device = jax.devices()[0]; print(device.platform, device.device_kind, sep='/')"
-    platform, card = subprocess.run([sys.executable, "-c", find], capture_output=True, text=True,
-                                    check=True).stdout.strip().split("/", 1)
+    process = subprocess.run([sys.executable, "-c", find], capture_output=True, text=True)
+    platform, card = (process.stdout.strip() or "none/").split("/", 1)
     if platform != "gpu":
         raise SystemExit("JAX sees no GPU here. Install jax[cuda12] on a machine that has one.")
     results = {}
@@ -351,6 +354,13 @@ def contestant(network, contender, precision, device):
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**(20 if sys.platform == "darwin" else 10)}
 
 
+def store(path, told):
+    """Writes what was measured, a dict, as JSON, whole or not at all."""
+    from common import record
+    with record.replacing(path) as part:
+        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(SCRIPTS)} (default: all)")
@@ -361,17 +371,22 @@ def main():
     parser.add_argument("--gpu", action="store_true", help="measure on one GPU, JAX beside PyTorch")
     parser.add_argument("--table", action="store_true", help="put what was measured into the READMEs")
     options = parser.parse_args()
+    unknown = set(options.networks) - set(SCRIPTS)
+    if unknown or options.rounds < 1:
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}" if unknown else
+                     "--rounds is 1 or more")
+    if sum([options.table, options.pipeline, options.overhead, options.gpu or bool(options.networks)]) > 1:
+        parser.error("--table, --pipeline and --overhead each stand alone")
     if options.table:
         return fill_tables()
     path = ROOT / "Results" / "benchmark.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if options.pipeline:
         from common import record
         measured = {size: pipeline(size) for size in SIZES}
         for size, speed in measured.items():
             print(f"{size}x{size}: {speed['pipeline']} images/s fed, {speed['training']} images/s in training")
-        told = json.loads(path.read_text())
-        told["pipeline"] = {"machine": record.environment()["machine"], "sizes": measured}
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        store(path, before | {"pipeline": {"machine": record.environment()["machine"], "sizes": measured}})
         return
     if options.overhead:
         measured = overhead()
@@ -381,22 +396,16 @@ def main():
     if options.contend:
         print(json.dumps(contestant(*options.contend)))
         return
-    unknown = set(options.networks) - set(SCRIPTS)
-    if unknown or options.rounds < 1:
-        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}" if unknown else
-                     "--rounds is 1 or more")
 
     needed = ["torch", "jax"] + ["tensorflow"] * (not options.gpu) + ["resource"]  # the last is not on Windows
     if absent := [name for name in needed if not importlib.util.find_spec(name)]:
         parser.error(f"{' and '.join(absent)} cannot be imported. On Linux or macOS: pip install -e '.[benchmark]'")
     if options.gpu:
         card, measured = gpu_benchmark(options.networks, options.rounds)
-        told = json.loads(path.read_text())
-        before = told.setdefault("gpus", {}).get(card, measured)
-        if before["versions"] == measured["versions"]:
-            measured["medians"] = before["medians"] | measured["medians"]
-        told["gpus"][card] = measured
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        gpus = before.get("gpus", {})
+        if card in gpus and gpus[card]["versions"] == measured["versions"]:
+            measured["medians"] = gpus[card]["medians"] | measured["medians"]
+        store(path, before | {"gpus": gpus | {card: measured}})
         print(gpu_table(card, measured))
         return
 
@@ -407,7 +416,6 @@ def main():
             "defaults": {network: speed.fast_precision() if hasattr(script_of(network), "PRECISION") else "float32"
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")}}
-    before = json.loads(path.read_text()) if path.exists() else {}
     if options.networks and before and any(before.get(name) != told[name] for name in told):
         sys.exit("The figures of the other networks are of another machine, other versions or another number of "
                  "rounds. Measure all, or as those were.")
@@ -421,7 +429,7 @@ def main():
                 print(f"round {turn + 1}, {network}, {contender} {precision}: "
                       + ", ".join(f"{name} {value:,.0f}" for name, value in result.items()), flush=True)
     told["medians"] = before.get("medians", {}) | medians(measured)
-    path.write_text(json.dumps(before | told, indent=1) + "\n")
+    store(path, before | told)
 
 
 if __name__ == "__main__":

@@ -124,12 +124,16 @@ def test_what_is_published_is_what_is_measured():
 
 def test_pairs_are_alike_but_for_the_labels():
     rows = measures.rows()
-    for true, random in measures.pairs(rows):
+    pairs, unlike = list(measures.pairs(rows)), list(measures.pairs(rows, "weight decay"))
+    assert (len(pairs), len(unlike)) == (9, 4)
+    for true, random in pairs:
         one, other = (record.read(catalog.file_of(row))["settings"] for row in (true, random))
         assert not one.get("label_noise") and other["label_noise"] == 1
         assert one.get("weight_decay") == other.get("weight_decay") and one["random_crop"] == other["random_crop"]
-    for true, random in measures.pairs(rows, "weight decay"):
-        assert "weight decay" in random.variant and "weight decay" not in true.variant
+    for true, random in unlike:
+        one, other = (record.read(catalog.file_of(row))["settings"] for row in (true, random))
+        assert not one.get("label_noise") and other["label_noise"] == 1
+        assert not one.get("weight_decay") and other["weight_decay"] > 0 and one["random_crop"] == other["random_crop"]
 
 
 def test_another_backend_begins_with_other_weights(monkeypatch):

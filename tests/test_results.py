@@ -24,7 +24,7 @@ import benchmark
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, every_script
+from conftest import FULL, ROOT, every_script
 
 FILES = sorted({path for row in catalog.published() if "--" not in (path := catalog.file_of(row)).name
                 or ".run." not in path.name})
@@ -254,6 +254,18 @@ def test_nothing_is_drawn_or_measured_where_published_files_are_missing(tmp_path
     with pytest.raises(SystemExit, match="1 of the models in .*measures.csv are not here, MLP1/x.h5 the first"):
         measures.main()
     assert {path: path.read_bytes() for path in (tmp_path / "Results").iterdir()} == before
+
+
+def test_nothing_is_drawn_where_a_published_file_is_damaged(tmp_path, monkeypatch, capsys):
+    for folder in "Results", "MLP1":
+        (tmp_path / folder).mkdir()
+    (tmp_path / "MLP1" / "cifar10_keras_mlp.h5").write_bytes(b"cut")
+    (tmp_path / "Results" / draw.SUMS).write_text("0" * 64 + "  MLP1/cifar10_keras_mlp.h5\n", encoding="utf-8")
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="1 published files are not here, not readable .* MLP1/cifar10_keras_mlp.h5"):
+        draw.main()
+    assert [path.name for path in (tmp_path / "Results").iterdir()] == [draw.SUMS]
+    assert "cannot be read" in capsys.readouterr().out
 
 
 def test_the_claims_are_the_papers_in_its_order():
@@ -540,7 +552,7 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize("arguments, says", [
     (["MLP1/*", "--seeds", "0"], "--seeds and --at-once are 1 or more"),
     (["MLP1/*", "--at-once", "0"], "--seeds and --at-once are 1 or more"), (["MLP5/*"], r"no run is named MLP5/\*"),
-    (["MLP1/*", "LSMT/*"], r"no run is named LSMT/\*$"),
+    (["MLP1/*", "LSMT/*"], r"no run is named LSMT/\*$"), (["MLP1/*", "--at-once", "2", "LSMT/*"], r"named LSMT/\*$"),
     (["MLP1/*", "--out", __file__, "--list"], "test_results.py is no folder")])
 def test_what_cannot_be_trained_is_refused(monkeypatch, capsys, arguments, says):
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
@@ -561,7 +573,7 @@ def test_what_is_there_is_not_trained_again(tmp_path, monkeypatch, capsys):
     """Of a row with options a model is a user's own trial; where bfloat16 is slow, a name has the precision."""
     for name in "cifar10_keras_mlp_rand--label-noise-0.5.h5", "cifar10_keras_mlp3_rand--precision-float32.h5":
         (tmp_path / name).touch()
-    monkeypatch.setattr(sys, "argv", ["train.py", "MLP1/*noise-0.5", "MLP3/*_rand", "--out", str(tmp_path), "--list"])
+    monkeypatch.setattr(sys, "argv", ["train.py", "MLP3/*_rand", "--out", str(tmp_path), "MLP1/*noise-0.5", "--list"])
     train.main()
     assert capsys.readouterr().out.split() == ["MLP1/cifar10_keras_mlp_rand--label-noise-0.5"]
 
@@ -581,6 +593,18 @@ def test_a_signal_to_end_reaches_the_scripts(tmp_path):
     process.terminate()
     assert "FAILED" in process.communicate(timeout=30)[0] and process.returncode == 128 + signal.SIGTERM
     assert (tmp_path / "ended").exists()
+
+
+@FULL
+def test_all_runs_are_trained_though_nobody_can_read_of_it(tmp_path):
+    driver = ("import sys, train\ncode = 'import pathlib, sys; pathlib.Path(sys.argv[1]).touch()'\n"
+              "train.command = lambda row: [sys.executable, '-c', code, sys.argv[3] + '/' + row.stem]\n"
+              "sys.argv[1:] = ['MLP1/*_wd', '--out', sys.argv[1]]\ntrain.main()")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        process = subprocess.run([sys.executable, "-c", driver, str(tmp_path)], cwd=ROOT / "Results", stdout=full,
+                                 stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 0 and not process.stderr, process.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"cifar10_keras_mlp_wd", "cifar10_keras_mlp_rand_wd"}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core")
@@ -604,8 +628,8 @@ def test_epochs_to_fit_are_interpolated():
     assert np.isnan(histories.epochs_to_fit({"history": {"accuracy": np.array([0.5, 0.97])}}))
 
 
-@pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("*/*.md")]),
-                         ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("readme", sorted([ROOT / "README.md", *ROOT.glob("[!.]*/README.md"),
+                                            ROOT / "Results" / "exercises.md"]), ids=lambda path: path.parent.name)
 def test_links_lead_somewhere(readme):
     links = re.findall(r"\]\(([^)]+)\)|<img [^>]*src=\"([^\"]+)\"", readme.read_text(encoding="utf-8"))
     assert links

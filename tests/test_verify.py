@@ -146,6 +146,36 @@ def test_random_labels_of_theorem_1_are_those_of_its_images(monkeypatch):
     assert len(failing(verify.labels)) == 1
 
 
+def test_trainings_that_end_with_other_bits_fail(monkeypatch):
+    for change in 0, 1e-6:
+        changes = [change, 0]
+
+        def saved(script, folder, *rest, changes=changes):
+            shutil.copy(ROOT / "MLP1" / f"{NAMES[1]}.h5", folder)
+            with h5py.File(f"{folder}/{NAMES[1]}.h5", "a") as file:
+                bias, = (name for name in names(file) if file[name].shape == (10,))
+                file[bias][0] += changes.pop()
+
+        monkeypatch.setattr(verify, "run_script", saved)
+        assert len(failing(verify.training)) == (change > 0) and not changes
+
+
+@REAL
+def test_other_solutions_than_the_files_fail(monkeypatch):
+    norm, kernel = "MLP1/cifar10_minimum_norm.py", "MLP1/cifar10_gaussian_kernel.py"
+    stored = catalog.run_of(catalog.MINIMUM_NORM)
+    runs = {norm: stored, kernel: {"width": 25.0, "test_accuracy": 0, "random_test_accuracy": 0}}
+    monkeypatch.setattr(verify, "run_script", lambda script, *rest: runs[script])
+    monkeypatch.setattr(verify, "random_features", lambda *rest: (True, "not computed"))
+    wrong = failing(verify.solved)
+    assert [what.split(", ")[-1].split(":")[0] for what in wrong] == ["true labels", "random_labels"]
+    for name, what in zip(("test_accuracy", "random_test_accuracy"), wrong, strict=True):
+        runs[kernel][name] = float(what.split(": ")[1].split("%")[0]) / 100
+    assert failing(verify.solved) == []
+    runs[norm] = stored | {"solutions": stored["solutions"] | {"norm": 1.01 * stored["solutions"]["norm"]}}
+    assert [what.split(":")[0] for what in failing(verify.solved)] == ["SGD and the solution of minimum norm"]
+
+
 @REAL
 def test_random_features_are_solved_again(tmp_path):
     holds, what = verify.random_features(OPTIONS, str(tmp_path), 1000)

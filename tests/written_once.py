@@ -13,7 +13,10 @@ import numpy as np
 
 
 def git(*arguments):
-    return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    process = subprocess.run(["git", *arguments], capture_output=True)
+    if process.returncode:
+        sys.exit(process.stderr.decode())
+    return process.stdout
 
 
 def weights(content):
