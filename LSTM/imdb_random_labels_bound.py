@@ -66,8 +66,8 @@ def draw(run, path):
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     best = history["bound"].argmin()
-    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}, chosen afterwards) "
-                 f"{100 * history['bound'][best]:.1f} %, without the deviation term {100 * expected[best]:.1f} %, "
+    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}, in hindsight) "
+                 f"{100 * history['bound'][best]:.1f} %, without deviation term {100 * expected[best]:.1f} %, "
                  f"test error {100 * test[best]:.1f} %")
     plot.save(figure, path)
 
