@@ -13,7 +13,7 @@ from keras import layers
 
 PAPER = (92.18, 77.84)  # top-1 accuracy in %, train and test
 
-EPOCHS = 100                # passes over the training set
+EPOCHS = 100                # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.05        # of the first epoch
 LEARNING_RATE_DECAY = 0.97  # factor after every epoch: 0.94 after every two, as Szegedy et al. (2016), section 8

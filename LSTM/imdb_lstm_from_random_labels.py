@@ -14,12 +14,12 @@ from common import data, experiment
 import keras
 from keras import layers
 
-EPOCHS = 15                 # passes over the training set
+EPOCHS = 15                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel and the word vectors: half of PyTorch's weight_decay
-INITIAL_WEIGHTS = "imdb_lstm_rand_labels.h5"  # those of a model beside this script
+INITIAL_WEIGHTS = "imdb_lstm_rand_labels.h5"  # a model's; a relative path begins at this script's folder
 
 
 def build_model():

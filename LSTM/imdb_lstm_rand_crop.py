@@ -1,6 +1,7 @@
 """LSTM on IMDB, random crop.
 
-The baseline trained on a random window of 200 words of every review, drawn in each epoch: the text's random crop.
+The baseline trained on a random window of 200 words of every longer review, drawn in each epoch: the random crop of
+text.  Shorter reviews, more than half, are shown whole.
 On images, in the paper: the rows of Table 1 with random crop.
 """
 
@@ -10,7 +11,7 @@ from common import experiment
 import keras
 from keras import layers
 
-EPOCHS = 15                 # passes over the training set
+EPOCHS = 15                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

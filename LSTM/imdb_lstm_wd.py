@@ -10,7 +10,7 @@ from common import experiment
 import keras
 from keras import layers
 
-EPOCHS = 15                 # passes over the training set
+EPOCHS = 15                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

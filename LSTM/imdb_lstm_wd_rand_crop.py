@@ -1,6 +1,6 @@
 """LSTM on IMDB, random crop, weight decay.
 
-The baseline with both regularizers: an L2 penalty, and a random window of every review, drawn in each epoch.
+The baseline with both regularizers: an L2 penalty, and a random window of every longer review, drawn in each epoch.
 On images, in the paper: the rows of Table 1 with random crop and weight decay.
 """
 
@@ -10,7 +10,7 @@ from common import experiment
 import keras
 from keras import layers
 
-EPOCHS = 15                 # passes over the training set
+EPOCHS = 15                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.001       # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

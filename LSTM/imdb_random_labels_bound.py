@@ -26,7 +26,7 @@ DELTA = 0.1                 # the bound of one epoch, chosen beforehand, is wron
 def bound(error_true, error_random, classes=imdb.CLASSES):
     """The bound on the test error, from the errors on true and on random labels; `deviation` is to be added.
 
-    Source: Garg et al., 2021, theorem 3; it assumes that wrong labels are fitted on new reviews no better than here.
+    Source: Garg et al., 2021, theorem 3, which assumes that wrong labels on new reviews would be fitted no better.
     """
     return error_true + classes - 1 - classes * error_random
 
@@ -65,10 +65,9 @@ def draw(run, path):
     axes.axhline(100 - 100 / imdb.CLASSES, color="gray", linewidth=0.8, label="error of guessing")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    best = history["bound"].argmin()
-    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}, in hindsight) "
-                 f"{100 * history['bound'][best]:.1f} %, without deviation term {100 * expected[best]:.1f} %, "
-                 f"test error {100 * test[best]:.1f} %")
+    k = history["bound"].argmin()
+    plot.heading(figure, run["title"], f"lowest bound (epoch {k + 1}, in hindsight) {100 * history['bound'][k]:.1f} %, "
+                 f"without deviation term {100 * expected[k]:.1f} %, test error {100 * test[k]:.1f} %")
     plot.save(figure, path)
 
 

@@ -12,13 +12,13 @@ from common import cifar10, data, experiment
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 UNITS = 512                 # of the hidden layer
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
-INITIAL_WEIGHTS = "cifar10_keras_mlp_rand.h5"  # those of a model beside this script
+INITIAL_WEIGHTS = "cifar10_keras_mlp_rand.h5"  # a model's; a relative path begins at this script's folder
 
 
 def build_model():

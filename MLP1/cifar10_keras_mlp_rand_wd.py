@@ -9,7 +9,7 @@ from common import cifar10, experiment, label_noise
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 64             # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

@@ -64,10 +64,9 @@ def draw(run, path):
     axes.axhline(100 - 100 / cifar10.CLASSES, color="gray", linewidth=0.8, label="error of guessing")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    best = history["bound"].argmin()
-    plot.heading(figure, run["title"], f"lowest bound (epoch {best + 1}, in hindsight) "
-                 f"{100 * history['bound'][best]:.1f} %, without deviation term {100 * expected[best]:.1f} %, "
-                 f"test error {100 * test[best]:.1f} %")
+    k = history["bound"].argmin()
+    plot.heading(figure, run["title"], f"lowest bound (epoch {k + 1}, in hindsight) {100 * history['bound'][k]:.1f} %, "
+                 f"without deviation term {100 * expected[k]:.1f} %, test error {100 * test[k]:.1f} %")
     plot.save(figure, path)
 
 

@@ -12,7 +12,7 @@ from keras import layers
 
 PAPER = (100.0, 52.39)  # accuracy in %, train and test
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

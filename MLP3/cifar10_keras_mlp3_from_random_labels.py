@@ -2,7 +2,7 @@
 
 The baseline, initialized with the weights of the model beside it that has memorized random labels.  From there the
 true labels are fitted as well.  Is that a worse minimum, and do regularizers lead out of it (Liu et al., 2020,
-"Bad global minima exist and SGD can reach them")?  Here it is, and --weight-decay 5e-4 leads half the way out.
+"Bad global minima exist and SGD can reach them")?  Here it is, and --weight-decay 5e-4 leads more than halfway out.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ from common import cifar10, data, experiment
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
-INITIAL_WEIGHTS = "cifar10_keras_mlp3_rand.h5"  # those of a model beside this script
+INITIAL_WEIGHTS = "cifar10_keras_mlp3_rand.h5"  # a model's; a relative path begins at this script's folder
 
 
 def build_model():

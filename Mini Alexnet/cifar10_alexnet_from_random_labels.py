@@ -14,14 +14,14 @@ from common.layers import LocalResponseNormalization
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 WEIGHT_DECAY = 0.0          # L2 penalty on every kernel: factor of its sum of squares, half of PyTorch's weight_decay
 RANDOM_CROP = False         # whether an epoch shows a random window of every image, not the central one
-INITIAL_WEIGHTS = "cifar10_alexnet_rand_labels.h5"  # those of a model beside this script
+INITIAL_WEIGHTS = "cifar10_alexnet_rand_labels.h5"  # a model's; a relative path begins at this script's folder
 
 
 def build_model():

@@ -15,7 +15,7 @@ from common.layers import LocalResponseNormalization
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

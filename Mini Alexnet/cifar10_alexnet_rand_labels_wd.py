@@ -1,6 +1,7 @@
 """Mini Alexnet on CIFAR-10, random labels, weight decay.
 
-Random labels with an L2 penalty on the weights: here the network still fits them, after a slow start.
+Random labels with an L2 penalty on the weights: here the network still fits them, in a few more epochs
+than without it.
 Paper: appendix, random labels with regularizers, "Alexnet", weight decay: failed to converge.
 """
 
@@ -10,7 +11,7 @@ from common.layers import LocalResponseNormalization
 import keras
 from keras import layers
 
-EPOCHS = 60                 # passes over the training set
+EPOCHS = 60                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

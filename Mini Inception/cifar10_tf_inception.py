@@ -12,7 +12,7 @@ from keras import layers
 
 PAPER = (100.0, 85.75)  # accuracy in %, train and test
 
-EPOCHS = 53                 # passes over the training set
+EPOCHS = 53                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.1         # of the first epoch
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

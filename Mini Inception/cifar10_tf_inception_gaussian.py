@@ -1,7 +1,7 @@
 """Mini Inception on CIFAR-10, Gaussian noise.
 
-Every image, training and test, is replaced by Gaussian noise, with each color's mean and variance in the data set,
-which is then standardized as images are: nothing of the image is left, and still the network fits the labels.
+Every image, training and test, is replaced by Gaussian noise, with each color's mean and variance in the data set; the
+noise is then standardized as images are.  Nothing of the image is left, and still the network fits the labels.
 Paper: Figure 1, "Gaussian".
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 from keras import layers
 
 MEAN = 125.3, 123.0, 113.9    # of the training images' red, green and blue, from 0 to 255
-DEVIATION = 63.0, 62.1, 66.7
+DEVIATION = 63.0, 62.1, 66.7  # their standard deviations
 
-EPOCHS = 20                 # passes over the training set
+EPOCHS = 20                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch; all of Figure 1 begins so, to compare how soon each is fitted
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

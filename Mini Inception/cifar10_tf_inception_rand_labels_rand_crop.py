@@ -10,10 +10,10 @@ from common.layers import BatchNormalization
 import keras
 from keras import layers
 
-EPOCHS = 100                # passes over the training set
+EPOCHS = 100                # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch; at the paper's 0.1 random labels took 1.5 times the epochs
-LEARNING_RATE_DECAY = 0.98  # factor after every epoch; the paper's is 0.999 here, with more epochs
+LEARNING_RATE_DECAY = 0.98  # factor after every epoch; for this run the paper has 0.999, and more epochs
 LABEL_NOISE = 1.0           # probability that a training label is redrawn from all classes; test labels stay true
 PRECISION = "auto"          # of the training; auto: mixed_bfloat16 where that is fast, else float32
 

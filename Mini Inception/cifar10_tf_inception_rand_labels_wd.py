@@ -1,6 +1,7 @@
 """Mini Inception on CIFAR-10, random labels, weight decay.
 
-Random labels with an L2 penalty on the weights: the network still fits nearly all of them.
+Random labels with an L2 penalty on the weights: the network still fits nearly all of them.  To be compared with
+cifar10_tf_inception_rand_labels.py --epochs 30 --learning-rate 0.01.
 Paper: appendix, random labels with regularizers, "Inception", weight decay: 100 % of the training labels.
 """
 
@@ -10,7 +11,7 @@ from common.layers import BatchNormalization
 import keras
 from keras import layers
 
-EPOCHS = 30                 # passes over the training set
+EPOCHS = 30                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch; at the paper's 0.1 random labels took 1.5 times the epochs
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

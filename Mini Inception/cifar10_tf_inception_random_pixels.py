@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-EPOCHS = 20                 # passes over the training set
+EPOCHS = 20                 # passes over the training set at most; it ends once fitted
 BATCH_SIZE = 128            # examples in a step
 LEARNING_RATE = 0.01        # of the first epoch; all of Figure 1 begins so, to compare how soon each is fitted
 LEARNING_RATE_DECAY = 0.95  # factor after every epoch

@@ -86,7 +86,7 @@ def test_help_shows_what_the_script_is_and_its_own_defaults(forks):
     process, constants = forks.run(script, "--help"), imported(script)
     assert process.returncode == 0 and constants.__doc__.strip() in process.stdout
     shown = " ".join(process.stdout.split())
-    for text in (f"passes over the training set (default: {constants.EPOCHS})",
+    for text in (f"passes over the training set at most; it ends once fitted (default: {constants.EPOCHS})",
                  f"examples in a step (default: {constants.BATCH_SIZE})",
                  f"of the first epoch (default: {constants.LEARNING_RATE})",
                  f"factor after every epoch (default: {constants.LEARNING_RATE_DECAY})",
