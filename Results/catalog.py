@@ -354,7 +354,7 @@ def endings(row):
 def file_of(row):
     """The run's published file, with its model or without; None where there is none that can be read."""
     path = next((path for ending in endings(row) if (path := ROOT / (row.name + ending)).exists()), None)
-    return path if path and _read(path) else None
+    return path if path and read(path) else None
 
 
 def model_of(row):
@@ -365,7 +365,7 @@ def model_of(row):
 
 def run_of(row):
     """The run as of `record.read`, with today's title and names: older files have others."""
-    return _read(file_of(row)) | {"title": row.title}
+    return read(file_of(row)) | {"title": row.title}
 
 
 def paper_of(row):
@@ -375,7 +375,8 @@ def paper_of(row):
 
 
 @functools.cache
-def _read(path):
+def read(path):
+    """A run's file as `record.read` returns it, with today's names; None, and a sentence, if it cannot be read."""
     try:
         run = record.read(path)
     except SystemExit as error:

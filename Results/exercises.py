@@ -1,5 +1,7 @@
 """The answers of exercises.md: sentences with the figures of our own runs, from their files."""
 
+import math
+
 import catalog
 from histories import best_epoch, early_stopping, epochs_to_fit
 
@@ -17,17 +19,17 @@ def fits(run):
 
 
 def longer(true, random):
-    epochs = [epochs_to_fit(run) for run in (true, random)]
-    return (f"{epochs[0]:.0f} epochs with true labels, {epochs[1]:.0f} with random ones: "
+    epochs = [math.ceil(epochs_to_fit(run)) for run in (true, random)]  # whole ones, as the lines printed have them
+    return (f"{epochs[0]} epochs with true labels, {epochs[1]} with random ones: "
             f"{epochs[1] / epochs[0]:.1f} times as many. Memorizing takes longer, by a small factor only.")
 
 
 def first(run):
     (last, best), epoch = early_stopping(run), best_epoch(run)
     clean, mislabeled = (100 * run["history"][f"accuracy_{kind}"][epoch - 1] for kind in ("clean", "mislabeled"))
-    return (f"The best test accuracy is {best:.1f} %, after epoch {epoch}; the last one {last:.1f} %. At the "
-            f"best epoch {clean:.1f} % of the true labels were fitted, and {mislabeled:.1f} % of the wrong ones: what "
-            "has a rule is learned first.")
+    return (f"The best test accuracy is {best:.1f} %, after epoch {epoch}; the last one {last:.1f} %. Over the "
+            f"best epoch {clean:.1f} % of the true labels were fitted on average, and {mislabeled:.1f} % of the wrong "
+            "ones: what has a rule is learned first.")
 
 
 def decay(random, random_decay, true, true_decay):
@@ -66,9 +68,12 @@ def descent(run):
     error, features = run["error"], run["error"]["features"]
     clean = 100 * error["test"].mean(axis=0)[:, 0]
     peak = clean.argmax()
-    return (f"{clean[0]:.1f} % error with {features[0]:,} features, {clean[peak]:.1f} % with {features[peak]:,}, "
-            f"{clean[-1]:.1f} % with {features[-1]:,}. Beyond as many features as images there are many solutions "
-            "without error, and the one of smallest norm gets better the more there are.")
+    low = clean[:peak].argmin()
+    shown = [f"{clean[k]:.1f} % error with {features[k]:,} features" for k in (0, low, peak, -1)]
+    return (f"{', '.join(shown)}. The textbook's curve ends at the peak. Beyond as many features as images there are "
+            "many solutions without error, and the one of smallest norm gets better the more there are. So take the "
+            f"{features[low]:,} of the first valley or as many as you can, not a number near that of the images; which "
+            "of the two is better, one draw does not tell.")
 
 
 def batch(small, large):
@@ -82,16 +87,17 @@ def batch(small, large):
 
 def memorized(run):
     return ("Unusual images, and more often than others those with wrong labels: of two, one wrong and one right, the "
-            f"wrong one has the higher score in {100 * run['area']:.0f} % of all pairs. Scores of two halves of the "
-            f"trainings correlate by {run['split_half']:.2f}.")
+            f"wrong one has the higher score in {100 * run['area']:.0f} % of all pairs (equal scores count half). "
+            f"Scores of two halves of the trainings correlate by {run['split_half']:.2f}.")
 
 
 def regularizer(random_decay, true, true_decay):
     fitted, test = random_decay["history"]["accuracy"][:22][-1], true_decay["history"]["val_accuracy"][:22][-1]
     return (f"Not weight decay alone: random labels are still fitted to {percent(random_decay, 'train')}. Stopped "
-            f"after 22 epochs as well, {100 * fitted:.1f} % of them are fitted, and with true labels test accuracy is "
-            f"{100 * test:.1f} % ({percent(true, 'test')} without either). But the network that was trained to "
-            "the end generalizes as well, and fits anything: why it does, no regularizer explains.")
+            f"after 22 epochs as well, {100 * fitted:.1f} % of them are fitted (on average over the last one), and "
+            f"with true labels test accuracy is {100 * test:.1f} % ({percent(true, 'test')} without either). But the "
+            "network that was trained to the end generalizes as well, and fits anything: why it does, no regularizer "
+            "explains.")
 
 
 ANSWERS = [(fits, RANDOM), (longer, PLAIN, RANDOM), (first, catalog.with_noise("MLP 1x512", 0.5)),

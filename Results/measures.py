@@ -4,7 +4,8 @@
 
 After Zhang et al. (2017) many measures were proposed that should tell a network that generalizes from one that has
 memorized.  Bartlett, Foster and Telgarsky (2017): the margins of the training images over the product of the spectral
-norms; they showed it on one network, with true and with random labels.  Neyshabur et al. (2017, "Exploring
+norms (here without the factor by which their bound corrects it); they showed it on one network, with true and with
+random labels.  Neyshabur et al. (2017, "Exploring
 generalization"): norms and path norms over the margin, and sharpness.  Nagarajan and Kolter (2017): the distance from
 the start.  Jiang et al. (2020, "Fantastic generalization measures"): over thousands of networks with true labels, norms
 correlate with the gap between training and test accuracy badly or the wrong way, sharpness best.

@@ -67,6 +67,8 @@ def main():
     parser.add_argument("--data", type=folder, metavar="FOLDER", help="where the data sets are")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_intermixed_args()
+    options.runs += [word for word in others if word[0] != "-"]  # which come after an option that is not one of these
+    others = [word for word in others if word[0] == "-"]
 
     running, stopping = [], []
 

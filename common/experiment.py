@@ -8,7 +8,6 @@
 import argparse
 import ast
 import linecache
-import math
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ from common import label_noise, record, say, speed, training
 from common.training import StopOnceFitted  # noqa: F401 - scripts say experiment.StopOnceFitted
 
 import keras
+import numpy as np
 
 SETTINGS = {"dataset": "synthetic: generated here in a second, for a first look",
             "limit": "train on only this many examples, the first ones; after each epoch, test on as many",
@@ -31,7 +31,7 @@ FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
-LIMITS = {"seed": (0, 2**32 - 1), "units": (1, math.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # Keras'
+LIMITS = {"seed": (0, 2**32 - 1), "units": (1, np.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # Keras'
 
 
 def start(script, dataset="cifar10", others=(), part=None):
@@ -87,7 +87,7 @@ def _parse(script, dataset, others):
     options = parser.parse_args()
     options.dataset in choices["dataset"] or parser.error(f"--dataset is {' or '.join(choices['dataset'])}")
     for name in defaults:
-        low, high = LIMITS.get(name, (-math.inf, math.inf))
+        low, high = LIMITS.get(name, (-np.inf, np.inf))
         if isinstance(value := getattr(options, name), (int, float)) and not low <= value <= high:  # as nan never is
             parser.error(f"--{name.replace('_', '-')} {value} is not from {low} to {high}")
     if type(constants.get("precision")) is str:
@@ -100,7 +100,7 @@ def _parse(script, dataset, others):
     for function in (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda))):
         function.body = []  # which is read when it is called
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    now = min((name.lineno for name in names if name.id == "globals"), default=math.inf)  # the line that calls `start`
+    now = min((name.lineno for name in names if name.id == "globals"), default=np.inf)  # the line that calls `start`
     if early := {name.id for name in names if name.lineno < now} & set(map(str.upper, differing)):
         parser.error(f"{min(early)} is used in another constant, a class or a function's head: use it in a body alone")
     return options, settings, differing
@@ -155,7 +155,7 @@ class Run:
         an interrupted run.  Numbers, text, arrays, lists and dicts of these that `callbacks` keep are resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
-            raise SystemExit(f"Call fit once in a run, with a whole number of epochs, 1 or more, not with {epochs}.")
+            raise SystemExit(f"Call fit once, with 1 epoch or more; call {1 + bool(self.history)} is with {epochs}.")
         if not all(hasattr(examples, "for_evaluation") for examples in (train, train if test is None else test)):
             raise SystemExit("Give fit what a `load` returns, or data.Batches(inputs, labels, batch_size, run.seed).")
         callbacks, self.train, self.test = keras.tree.flatten(callbacks or []), train, test  # as Keras takes them
@@ -167,14 +167,14 @@ class Run:
         for step in len(train), 1, 0:  # the rate may be 0 at some of these; step 0 is last, as training begins there
             optimizer._iterations.assign(step)  # `iterations` is no variable if gradients are accumulated
             rates.append(float(optimizer.learning_rate))
-        if not (min(rates) >= 0 and 0 < max(rates) < math.inf):
+        if not (min(rates) >= 0 and 0 < max(rates) < np.inf):
             raise SystemExit(f"The learning rate {rates[-1]:g}, after an epoch {rates[0]:g}, is not a number above 0.")
         setters = keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler
         if not isinstance(optimizer._learning_rate, keras.Variable) and any(isinstance(c, setters) for c in callbacks):
             raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
         if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
             raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
-        now = {name: getattr(train, name, value) for name, value in train.settings.items()}  # as the script has set it
+        now = {k: new if type(new := getattr(train, k, 0)) is type(v) else v for k, v in train.settings.items()}
         self.settings |= now | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
@@ -231,10 +231,10 @@ class Run:
         if model and not self.given.no_weights:
             try:
                 record.write(whole, run | {"probe": (probe := record.probe(model))}, model)
-                saved = whole
-                again = keras.models.load_model(whole, compile=False, safe_mode=False)
-                difference = abs(again.predict(probe["inputs"], verbose=0) - probe["outputs"]).max()
-                assert difference <= 0.01 * (1 + abs(probe["outputs"]).max()), "loaded, it has other outputs"
+                saved, now = whole, probe["outputs"]
+                again = record.probe(keras.models.load_model(whole, compile=False, safe_mode=False))["outputs"]
+                if not np.allclose(again, now, rtol=0, atol=0.01 * np.nanmax(abs(now)), equal_nan=True):
+                    raise ValueError("loaded, it has other outputs")
             except Exception as error:  # of nearly any kind, from layers of the user's own
                 with record.replacing(weights) as part:
                     model.save_weights(part)

@@ -63,8 +63,8 @@ class CleanAndMislabeled(keras.metrics.Metric):
     def __init__(self, train):
         super().__init__(name="clean_and_mislabeled")
         self.train, train.metric = train, self  # so that train.set_epoch can reset this metric
-        self.groups = self.add_weight(shape=train.labels.shape, initializer="zeros", dtype="int32", name="groups")
-        self.seen = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="seen")
+        self.groups = self.add_weight((max(len(train.labels), len(train.rows)),), "zeros", "int32", name="groups")
+        self.seen = self.add_weight((), "zeros", "int32", name="seen")
         self.parts = [keras.metrics.SparseCategoricalAccuracy(name) for name in self.NAMES]
 
     def reset_state(self):

@@ -126,7 +126,7 @@ def training_facts(run, model, callbacks):
     loss, optimizer, rate = model.loss, model.optimizer, model.optimizer._learning_rate
     config = _state(optimizer) | {"learning_rate": [name(rate), _state(rate)]}
     with contextlib.suppress(Exception):  # of nearly any kind: a schedule of the user's own need not tell its settings
-        config = optimizer.get_config()
+        config = optimizer.get_config() | getattr(optimizer, "inner_optimizer", optimizer).get_config()
     facts = {"weights": [tuple(variable.shape) for variable in _variables(model)], "data": run.train.digest(),
              "script": run.provenance["script"], "optimizer": name(optimizer),
              "optimizer's settings": config | {"name": name(optimizer).lower()},  # sgd_1 the second time in a process

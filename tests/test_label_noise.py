@@ -64,10 +64,11 @@ def test_the_two_add_up_to_the_accuracy():
     assert set(history) == {f"{prefix}{name}" for prefix in ("", "val_") for name in names}
 
 
-def test_examples_are_told_apart_among_the_chosen_ones():
+@pytest.mark.parametrize("rows", [np.arange(1, COUNT, 2), np.repeat(np.arange(COUNT), 2)], ids=["fewer", "more"])
+def test_examples_are_told_apart_among_the_chosen_ones(rows):
     labels = np.arange(COUNT, dtype="int32") % CLASSES
     train = one_hot(np.where(np.arange(COUNT) % 3, labels, (labels + 1) % CLASSES), labels, shuffle_seed=0)
-    train.rows = np.arange(1, COUNT, 2)  # of which every third one is mislabeled
+    train.rows = rows  # of which every third one is mislabeled
     model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Dense(CLASSES, kernel_initializer="identity")])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                   metrics=label_noise.metrics(train))
