@@ -26,7 +26,7 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
     if transform and random_crop:
         raise SystemExit("A transform replaces the central windows, so there is none to draw: give no random_crop.")
     if transform:
-        images, test_images = (transform(central(part), run.seed) for part in (images, test_images))
+        images, test_images = (np.asarray(transform(central(part), run.seed)) for part in (images, test_images))
         settings["transform"] = getattr(transform, "__name__", type(transform).__name__)
     return (Images(images, labels, batch_size, run.seed, settings, mislabeled, random_crop),
             Images(test_images, test_labels, data.EVALUATION_BATCH))

@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from common import label_noise, record, say, speed, training
@@ -144,7 +143,8 @@ class Run:
         if len(os.fsencode(self.stem.name)) > LONGEST or len(os.path.abspath(self.stem)) > LONGEST_PATH:
             raise SystemExit(f"The files' name {self.stem} would be too long. Give the script a shorter one.")
         try:
-            tempfile.TemporaryFile(dir=folder).close()
+            (probe := folder / f".{os.getpid()}.part.probe").touch()  # tempfile tries for hours on Windows
+            probe.unlink()
         except OSError as error:
             raise SystemExit(f"{folder} cannot be written to ({error.strerror}). Give another --out.") from None
 
