@@ -45,7 +45,8 @@ def area_under_curve(scores, marked):
 def draw(run, path):
     """Draws how many images have which score, and the most and the least memorized ones, a row for each class."""
     figure, (left, *right) = plot.subplots(1, 3, figsize=(12, 5.6))
-    bins = np.histogram_bin_edges(scores := run["image"]["memorization"], 40)
+    scores = run["image"]["memorization"]
+    bins = np.arange(np.floor(20 * scores.min()) / 20 - 0.025, 1.05, 0.05)  # narrower ones would leave gaps
     left.hist(scores, bins, color="C7", label="all images")
     if "area" in run:
         left.hist(scores[run["image"]["mislabeled"]], bins, color="C3", label=f"wrong labels, AUC {run['area']:.3f}")
@@ -53,7 +54,7 @@ def draw(run, path):
     left.legend(loc="upper center")
     for axes, name in zip(right, ("most", "least"), strict=True):
         axes.imshow(run["shown"][name].reshape(10, -1, 32, 32, 3).swapaxes(1, 2).reshape(320, -1, 3))
-        axes.set(xticks=[], yticks=range(16, 336, 32), yticklabels=CLASSES, title=f"{name} memorized")
+        axes.set(xticks=[], yticks=range(16, 336, 32), yticklabels=CLASSES, title=f"{name} memorized, by label fitted")
     plot.heading(figure, run["title"], f"correlation of two halves of the trainings: {run['split_half']:.2f}")
     plot.save(figure, path)
 

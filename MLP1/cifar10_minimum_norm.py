@@ -56,7 +56,7 @@ def draw(run, path):
         axes.imshow(0.5 + 0.5 * weights / np.abs(weights).max())
         axes.set(xticks=[], yticks=[], title=f"weights of {name}\nnorm {solutions['norm'][k]:.2f}, " + ", ".join(
             f"{split} {100 * solutions[split][k]:.1f} %" for split in ("train", "test")))
-    figure.suptitle(run["title"], fontsize=14, parse_math=False)
+    plot.heading(figure, run["title"], "below: the weights as an image, each on a scale of its own")
     plot.save(figure, path)
 
 

@@ -50,7 +50,7 @@ def draw(run, path):
             epochs = np.arange(1, values.shape[1] + 1)
             side.plot(epochs, values.mean(axis=0), color=color, label=label)
             side.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=color, alpha=0.3, linewidth=0)
-        side.set(xlabel="epoch on true labels", ylabel=f"{title} accuracy in %")
+        side.set(xlabel="epoch on true labels; shaded: the range of seeds", ylabel=f"{title} accuracy in %")
         side.grid(alpha=0.3)
         side.legend(fontsize=10)
     soon = [f"to {100 * fitted:g} % fitted: {epochs_to(run['fresh']['accuracy'], fitted).mean():.1f} fresh, "

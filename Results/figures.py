@@ -41,6 +41,8 @@ def contrast(path):
     style = {"color": "black"}
     both[0].legend([Line2D([], [], **style), Line2D([], [], linestyle="--", **style)],
                    ["training images", "test images"], loc="lower right")
+    both[1].legend([Line2D([], [], color=f"C{number}") for number in range(len(networks))], networks,
+                   loc="center right")
     plot.save(figure, path)
 
 
@@ -187,8 +189,8 @@ def stopped_early(path):
             run = catalog.run_of(row)
             last, best = early_stopping(run)
             axes.plot([0, best - last], 2 * [place], color="grey", zorder=1)
-            axes.scatter(best - last, place, color=plot.TEST)
             axes.scatter(0, place, facecolors="white", edgecolors=plot.TEST)
+            axes.scatter(best - last, place, color=plot.TEST)
             axes.annotate(f"epoch {best_epoch(run)} of {len(run['history']['val_accuracy'])}", (best - last, place),
                           (8, 0), textcoords="offset points", va="center", fontsize=9)
             labels.append(f"{row.label}: {last:.1f} %")
