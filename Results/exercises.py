@@ -1,9 +1,9 @@
 """The answers of exercises.md: sentences with the figures of our own runs, from their files."""
 
-import math
-
 import catalog
 from histories import best_epoch, early_stopping, epochs_to_fit
+
+import numpy as np
 
 PLAIN, RANDOM = catalog.PAIRS["MLP 1x512"]
 DECAY, RANDOM_DECAY = catalog.row("MLP 1x512", "_wd"), catalog.row("MLP 1x512", "_rand_wd")
@@ -19,8 +19,8 @@ def fits(run):
 
 
 def longer(true, random):
-    epochs = [math.ceil(epochs_to_fit(run)) for run in (true, random)]  # whole ones, as the lines printed have them
-    return (f"{epochs[0]} epochs with true labels, {epochs[1]} with random ones: "
+    epochs = [np.ceil(epochs_to_fit(run)) for run in (true, random)]  # whole ones, as the lines printed have them
+    return (f"{epochs[0]:.0f} epochs with true labels, {epochs[1]:.0f} with random ones: "
             f"{epochs[1] / epochs[0]:.1f} times as many. Memorizing takes longer, by a small factor only.")
 
 

@@ -67,8 +67,9 @@ def main():
     parser.add_argument("--data", type=folder, metavar="FOLDER", help="where the data sets are")
     parser.add_argument("--list", action="store_true", help="only list what would be trained")
     options, others = parser.parse_known_intermixed_args()
-    options.runs += [word for word in others if word[0] != "-"]  # which come after an option that is not one of these
-    others = [word for word in others if word[0] == "-"]
+    words = [*options.runs, *others]  # in `others` are names, too, those after an option that is not one of these
+    options.runs = [word for word in words if not word.startswith("-")]
+    others = [word for word in words if word.startswith("-")]
 
     running, stopping = [], []
 
@@ -104,7 +105,7 @@ def main():
     if options.out and options.out.exists() and not options.out.is_dir():
         parser.error(f"{options.out} is no folder")
     if unknown := [pattern for pattern in options.runs if not chosen([pattern])]:
-        parser.error(f"no run is named {' or '.join(unknown)}")
+        parser.error(f"no run is named {' or '.join(unknown)}; other options are given as --name=value")
     rows = chosen(options.runs, options.seeds)
     if any(row.options.get("seed", 0) >= catalog.SEEDS.get(row.network, 1) for row in rows):
         print("The tables take as many seeds as SEEDS in catalog.py says, fewer than these.", file=sys.stderr)

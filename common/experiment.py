@@ -174,7 +174,7 @@ class Run:
             raise SystemExit("A callback cannot set the rate that a schedule sets. Give the optimizer a number for it.")
         if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
             raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
-        now = {k: new if type(new := getattr(train, k, 0)) is type(v) else v for k, v in train.settings.items()}
+        now = {k: new if type(new := getattr(train, k, v)) is type(v) else v for k, v in train.settings.items()}
         self.settings |= now | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)

@@ -770,12 +770,13 @@ def test_an_argument_that_a_callback_keeps_under_another_name_is_the_scripts(mon
 
 def test_what_a_script_sets_after_loading_is_what_is_recorded(monkeypatch, tmp_path):
     run = start(monkeypatch, "--out", tmp_path)
-    points = Points({"batch_size": 32, "note": np.float32(0.5), "digest": 7})  # the last is also the name of a method
+    points = Points({"batch_size": 32, "note": np.float32(0.5), "words": 200, "digest": 7})
+    assert callable(points.digest), "which is no setting"
     points.batch_size = 40
     run.fit(model := small_model(), points, None, 1)
     run.save(model)
     settings = record.read(f"{run.stem}.h5")["settings"]
-    assert (settings["batch_size"], settings["note"], settings["digest"]) == (40, "0.5", 7)
+    assert [settings[name] for name in ("batch_size", "note", "words", "digest")] == [40, "0.5", 200, 7]
     points.batch_size = 0
     with pytest.raises(SystemExit, match="160 inputs and 160 labels, in batches of 0. Give as many"):
         points.set_epoch(1)
@@ -796,16 +797,26 @@ def test_examples_as_keras_takes_them_are_refused(monkeypatch, tmp_path, train, 
         start(monkeypatch, "--out", tmp_path).fit(small_model(), train, test, 1)
 
 
-def test_a_model_that_keras_loads_otherwise_or_not_at_all_is_said(monkeypatch, tmp_path, capsys):
+def added(x):
+    return keras.layers.Dense(2)(x) + x
+
+
+def normalized(x):
+    for layer in keras.layers.Dense(4), keras.layers.Reshape((2, 2)), keras.layers.UnitNormalization(axis=(1, 2)):
+        x = layer(x)
+    return keras.layers.Flatten()(x)
+
+
+@pytest.mark.parametrize("layers, says", [(added, ""), (normalized, "loaded, it has other outputs")])
+def test_a_model_that_keras_loads_otherwise_or_not_at_all_is_said(monkeypatch, tmp_path, capsys, layers, says):
     def other():
-        inputs = keras.Input((2,))
-        return keras.Model(inputs, keras.layers.UnitNormalization(axis=(1,))(keras.layers.Dense(2)(inputs) + inputs))
+        return keras.Model(inputs := keras.Input((2,)), layers(inputs))
 
     run = start(monkeypatch, "--out", tmp_path)
     (model := other()).compile("SGD", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     run.fit(model, Points(), None, 1)
     run.save(model)
-    assert "The model cannot be written and loaded whole (" in capsys.readouterr().out
+    assert f"The model cannot be written and loaded whole ({says}" in capsys.readouterr().out
     points = Points().inputs
     for kept in f"{run.stem}.h5", f"{run.stem}.weights.h5":
         (again := other()).load_weights(kept)

@@ -552,8 +552,9 @@ def test_missing_runs_are_trained_as_a_user_would(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize("arguments, says", [
     (["MLP1/*", "--seeds", "0"], "--seeds and --at-once are 1 or more"),
     (["MLP1/*", "--at-once", "0"], "--seeds and --at-once are 1 or more"), (["MLP5/*"], r"no run is named MLP5/\*"),
-    (["MLP1/*", "LSMT/*"], r"no run is named LSMT/\*$"), (["MLP1/*", "--at-once", "2", "LSMT/*"], r"named LSMT/\*$"),
-    (["MLP1/*", "--epochs=1", "LSMT/*"], r"named LSMT/\*$"),
+    (["MLP1/*", "LSMT/*"], r"no run is named LSMT/\*;"), (["MLP1/*", "--at-once", "2", "LSMT/*"], r"named LSMT/\*;"),
+    (["MLP1/*", "--epochs=1", "LSMT/*"], r"named LSMT/\*;"),
+    (["MLP1/*", "--epochs", "1"], "named 1; other options are given as --name=value"),
     (["MLP1/*", "--out", __file__, "--list"], "test_results.py is no folder")])
 def test_what_cannot_be_trained_is_refused(monkeypatch, capsys, arguments, says):
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
