@@ -228,7 +228,8 @@ IMAGENET_1000, *IMAGENET_1000_REGULARIZED = (
         ("_dropout_wd_rand_labels", FLOAT32, ("91.18", "0.09"), ("97.95", "0.49"))))
 TINY_WEIGHT_DECAY, TINY_RANDOM_CROP, TINY_REGULARIZED = (
     row("Inception v3", ending, part="tiny-imagenet-20", picture=f"Inception_v3_tiny_imagenet_20{ending}",
-        options=TINY.options, paper=paper, paper_top_5=top_5)
+        options={"batch-size": 125, "learning-rate": 0.003, **FLOAT32, "image-size": 75}, paper=paper,
+        paper_top_5=top_5)
     for ending, paper, top_5 in (("_wd", ("90.60", "67.18"), ("100.00", "86.44")),
                                  ("_rand_crop", ("92.33", "72.95"), ("99.17", "90.43")),
                                  ("_rand_crop_dropout_wd", ("92.18", "77.84"), ("99.21", "93.92"))))
