@@ -46,8 +46,8 @@ def replacing(path):
             time.sleep(2)
             os.replace(part, path)
     except OSError as error:
-        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Make room, close it elsewhere, or "
-                         "give another folder with --out, and run the same command again.") from None
+        raise SystemExit(f"{path} could not be written ({error.strerror or error}). Make room, close it elsewhere, or, "
+                         "where there is --out, give another folder, and run the same command again.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()

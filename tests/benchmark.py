@@ -265,7 +265,7 @@ def fill_tables(folder=ROOT):
     """Puts the tables of Results/benchmark.json into the READMEs of a checkout."""
     sys.path.append(str(ROOT / "Results"))
     import draw
-    measured = json.loads((folder / "Results" / "benchmark.json").read_text())
+    measured = json.loads((folder / "Results" / "benchmark.json").read_text(encoding="utf-8"))
     draw.fill(folder / "tests" / "README.md", "benchmark", benchmark_table(measured))
     ratios = {}
     for network in SCRIPTS:

@@ -118,7 +118,7 @@ def test_other_labels_and_another_data_set_fail(monkeypatch):
 
 
 @REAL
-def test_a_changed_measure_fails(published):
+def test_a_changed_measure_fails(published, monkeypatch):
     for name in "measures", "margins":
         shutil.copy(ROOT / "Results" / f"{name}.csv", published / "Results")
     draw.write_sums()
@@ -130,6 +130,15 @@ def test_a_changed_measure_fails(published):
     path.write_text(text.replace(line, ",".join([name, *cells, str(float(sharpness) + 0.01)])), encoding="utf-8")
     assert [what.split(":")[0] for what in failing(verify.measured)] == ["MLP 1x512"]
     assert failing(verify.files) == ["Results/measures.csv is not as SHA256SUMS lists it"]
+    path.write_text(text, encoding="utf-8")
+    header, line = text.splitlines()[0].split(","), line.split(",")
+    far = [str(2 * float(cell)) if column == "distance" else cell for column, cell in zip(header, line, strict=True)]
+    path.write_text(text.replace(",".join(line), ",".join(far)), encoding="utf-8")
+    assert [what.split(":")[0] for what in failing(verify.measured)] == ["MLP 1x512"]
+    with monkeypatch.context() as trained_elsewhere:  # another backend begins with other weights
+        stored = verify.catalog.run_of
+        trained_elsewhere.setattr(verify.catalog, "run_of", lambda row: stored(row) | {"versions": {"jax": "0.11"}})
+        assert failing(verify.measured) == []
     path.write_text(text, encoding="utf-8")
     path = published / "Results" / "margins.csv"
     text = path.read_text(encoding="utf-8")
