@@ -255,15 +255,20 @@ def measured(row, folder=None):
                    start(script, settings["seed"]))
 
 
+def begins_alike(row):
+    """Whether this backend begins with the weights that the row's model began with: each draws its own."""
+    return keras.backend.backend() in catalog.run_of(row)["versions"]
+
+
 def main():
     lines, bins = [], []
     if absent := sorted(read_all("measures").keys() - {row.name for row in rows()}):
         raise SystemExit(f"{len(absent)} of the models in Results/measures.csv are not here, {absent[0]}.h5 the first; "
                          f"their lines would be lost. {catalog.BRING_BACK}, or delete their lines.")
     for row in rows():
-        if (backend := keras.backend.backend()) not in catalog.run_of(row)["versions"]:
-            raise SystemExit(f"{row.label} was not trained with {backend}, which begins with other weights. Set "
-                             "KERAS_BACKEND to what it was trained with.")
+        if not begins_alike(row):
+            raise SystemExit(f"{row.label} was not trained with {keras.backend.backend()}, which begins with other "
+                             "weights. Set KERAS_BACKEND to what it was trained with.")
     for number, row in enumerate(rows(), 1):
         found, each = measured(row)
         lines.append([{"name": row.name}, found])
