@@ -67,7 +67,7 @@ def draw(run, path):
 
 
 if __name__ == "__main__":
-    run = experiment.start(globals(), others=("mnist",))
+    run = experiment.start(globals(), others=("mnist", "synthetic"))
     (x, labels, images), (test_x, test_labels, _) = load(run)
     began, n = time.perf_counter(), len(x)
     if BLOCK < 1 or BANDWIDTH <= 0 or n < 2:

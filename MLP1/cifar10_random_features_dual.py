@@ -19,8 +19,8 @@ WHITENING = 0.1    # added to the variances of the patches so divided
 THRESHOLD = 0.25   # what a response must exceed to count
 GROUP = 1000       # filters whose features are in memory at a time
 KEPT = 4           # groups between two checkpoints on the disk, twice 12 GB, from which an interrupted run goes on
-SMALLEST = 5e-5    # in place of no penalty, with which K is singular, as the features are centered; in units of
-                   # the training images' mean squared length.  Far below it, float32's rounding is larger
+# With centered features K is singular without a penalty.  Far below SMALLEST, float32's rounding is larger.
+SMALLEST = 5e-5    # in place of no penalty, in units of the training images' mean squared length
 L2 = 0.03          # penalty, in the same units; chosen on training images held out
 BLOCK = 2000       # test images whose products are computed at a time
 

@@ -9,7 +9,7 @@ Here, with ten classes, it is above 100 % from the first epoch on; without its d
 import math
 
 from cifar10_keras_mlp import build_model
-from common import cifar10, experiment, label_noise, plot, speed
+from common import cifar10, experiment, label_noise, plot, record, speed
 
 import keras
 import numpy as np
@@ -53,7 +53,8 @@ class Bound(keras.callbacks.Callback):
 def draw(run, path):
     """Draws the errors and the bound over the epochs."""
     (figure, axes), history = plot.subplots(), {name: np.array(values) for name, values in run["history"].items()}
-    test, expected = 1 - history["val_accuracy"], bound(history["error_true"], history["error_random"])
+    test = 1 - history[f"val_{record.accuracy_name(history)}"]
+    expected = bound(history["error_true"], history["error_random"])
     for values, label, style in ((history["bound"], f"the bound, {100 - 100 * DELTA:g} % sure for one epoch", "C3-"),
                                  (expected, "the bound without its deviation term", "C3:"),
                                  (test, "test error", "C1-"),

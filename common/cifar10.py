@@ -17,7 +17,8 @@ def load(run, batch_size, label_noise=0, random_crop=False, transform=None):
 
     `label_noise` is the probability that a training label is redrawn from all classes.  With `random_crop` an epoch
     shows a random window of every training image.  `transform`, a function of (images, seed), replaces the central
-    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all, before each is standardized as ever.
+    windows, training and test, uint8 of shape (n, 28, 28, 3), once and for all, by images of pixels from 0 to 255, of
+    any size, before each is standardized as ever.  Of images of more than 28 x 28 the center is used.
     """
     splits = synthetic() if run.dataset == "synthetic" else data.identified(run, DIGEST, read(run.data))
     (images, labels), (test_images, test_labels) = splits

@@ -30,16 +30,16 @@ FLAGS = {"fresh": "start from the first epoch; ignore any checkpoint",
          "no_weights": "save the run alone, as NAME.run.h5, and no model"}
 SIGNALS = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 LONGEST, LONGEST_PATH = 200, 230 if os.name == "nt" else 4000  # bytes of a name, characters of a path, without ending
-LIMITS = {"seed": (0, 2**32 - 1), "units": (1, np.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}  # Keras'
+SPAN = {"seed": (0, 2**32 - 1), "limit": (1, np.inf), "units": (1, np.inf), "dropout": (0, 1), "weight_decay": (0, 1e9)}
 
 
-def start(script, dataset="cifar10", others=(), part=None):
+def start(script, dataset="cifar10", others=("synthetic",), part=None):
     """Makes a script's constants the options of its command line, and gets ready to train; returns a `Run`.
 
     `script` is the script's globals(): PAPER, if there, holds the paper's accuracies, (train, test) in %; any other
     upper-case number, text or bool is an option, with the comment beside it as its help.  The command line's values
     replace the constants, and those that differ are added to the files' names.  --dataset takes `dataset`, the default,
-    `others` and synthetic.  `part`, a function of the options, returns a name for the data used, None for all of it.
+    and `others`.  `part`, a function of the options, returns a name for the data used, None for all of it.
     """
     if script.get("__started__") or script.update(__started__=True):  # its constants have other values then
         raise SystemExit("Start one run in a process. For several seeds or settings, run the script several times.")
@@ -68,9 +68,9 @@ def _parse(script, dataset, others):
     constants = {name.lower(): value for name, value in script.items() if name.isupper() and name[0] != "_"
                  and type(value) in (bool, int, float, str) and name.lower() not in {*FOLDERS, *FLAGS, "help"}}
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
-    choices = {"dataset": [dataset, *others, "synthetic"], "precision": ["auto", "float32", "mixed_bfloat16"]}
+    choices = {"dataset": [dataset, *others], "precision": ["auto", "float32", "mixed_bfloat16"]}
     source = "".join(linecache.getlines(script["__file__"]))  # in whatever encoding it has
-    comments = dict(re.findall(r"^(\w+) = .*?  # (.*)", source, re.MULTILINE))
+    comments = dict(re.findall(r"^(\w+) = .*?\s# (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for name, default in defaults.items():
@@ -86,7 +86,7 @@ def _parse(script, dataset, others):
     options = parser.parse_args()
     options.dataset in choices["dataset"] or parser.error(f"--dataset is {' or '.join(choices['dataset'])}")
     for name in defaults:
-        low, high = LIMITS.get(name, (-np.inf, np.inf))
+        low, high = SPAN.get(name, (-np.inf, np.inf))
         if isinstance(value := getattr(options, name), (int, float)) and not low <= value <= high:  # as nan never is
             parser.error(f"--{name.replace('_', '-')} {value} is not from {low} to {high}")
     if type(constants.get("precision")) is str:
@@ -133,8 +133,8 @@ class Run:
         path = Path(script["__file__"]).absolute()
         title = (script["__doc__"] or path.stem).strip().splitlines()[0].rstrip(".")
         self.title = title + f" ({', '.join(differing.values())})" * bool(differing)
-        figures = script.get("PAPER") if differing.keys() <= {"seed", "precision"} else None  # else it is another run
-        self.paper = dict(zip(("paper_train", "paper_test"), figures or (), strict=False))
+        figures = np.ravel(script.get("PAPER") if differing.keys() <= {"seed", "precision"} else None)  # of this run
+        self.paper = {k: v for k, v in zip(("paper_train", "paper_test"), figures, strict=False) if v is not None}
         folder = given.out or path.parent
         self.provenance = record.provenance(path)  # now, since a script may be edited while it runs
         self.stem = folder / "--".join([path.stem, *differing.values()])
@@ -155,7 +155,7 @@ class Run:
         an interrupted run.  Numbers, text, arrays, lists and dicts of these that `callbacks` keep are resumed, too.
         """
         if type(epochs) is not int or epochs < 1 or self.history:
-            raise SystemExit(f"Call fit once, with 1 epoch or more; call {1 + bool(self.history)} is with {epochs}.")
+            raise SystemExit(f"Call fit once, with an integer above 0; call {1 + bool(self.history)} is with {epochs}.")
         if not all(hasattr(examples, "for_evaluation") for examples in (train, train if test is None else test)):
             raise SystemExit("Give fit what a `load` returns, or data.Batches(inputs, labels, batch_size, run.seed).")
         callbacks, self.train, self.test = keras.tree.flatten(callbacks or []), train, test  # as Keras takes them
@@ -175,7 +175,9 @@ class Run:
         if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
             raise SystemExit("A run resumes by itself. Leave BackupAndRestore out.")
         now = {k: new if type(new := getattr(train, k, v)) is type(v) else v for k, v in train.settings.items()}
-        self.settings |= now | {"epochs": epochs, "precision": keras.config.dtype_policy().name}
+        policies = [layer.dtype_policy.name for layer in model._flatten_layers() if layer._trainable_variables]
+        self.settings |= {k: v for k, v in now.items() if v or k not in self.settings}  # a constant beats no value
+        self.settings |= {"epochs": epochs, "precision": max(policies, default="float32")}  # mixed if one is
         self.facts = training.training_facts(self, model, callbacks)
         fed, tested = speed.feeds(model, train, test and test.for_evaluation(self.limit), callbacks)
         hide = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: [  # what means nothing in a test pass
@@ -197,15 +199,15 @@ class Run:
                 signal.signal(signum, handler)
 
     def save(self, model, draw=None):
-        """Evaluates the final weights in float32 on all training examples, by the labels used in training, and all test
-        examples; then calls `write`, which explains `draw`.  Returns the .h5's results, train_accuracy among them."""
-        say("Evaluating the final weights on all examples")
+        """Evaluates the final weights in float32 on all examples of `fit`, or set as `run.train` and `run.test`, by the
+        labels in use; then calls `write`, which explains `draw`.  Returns the .h5's results, as train_accuracy."""
+        self.train is None or say("Evaluating the final weights on all examples")
         for layer in model._flatten_layers():  # the model is one of them; its weights are float32 anyway
             if layer.dtype_policy.name.startswith("mixed_"):
                 layer.dtype_policy = "float32"
                 isinstance(layer, keras.layers.Normalization) and layer.finalize_state()  # casts mean and variance, too
         model.test_function = model.predict_function = None  # compiled for the other precision
-        facts = {k: v for k, v in self.facts.items() if k in ("optimizer", "optimizer's settings", "loss", "callbacks")}
+        facts = {k: v for k, v in self.facts.items() if k.startswith(("optim", "loss", "callback")) and len(v) < 2000}
         results = {"seconds": sum(self.history.get("seconds", ())), "history": self.history, "training": facts}
         for split, examples in ("train", self.train), ("test", self.test):
             if examples is not None:

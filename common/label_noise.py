@@ -14,11 +14,10 @@ def corrupt_labels(labels, inputs, probability, seed, classes=10):
 
     The draw is a hash of the seed and the example itself.  So an example keeps its label on every machine, in whatever
     order the data set is stored; and a label corrupted at one probability is corrupted, to the same class, at every
-    higher one.  `labels` are integers of shape (n,), of the n arrays `inputs`.
-    Source: paper, section 2.1, "partially corrupted labels" and "random labels".
+    higher one.  `labels` are integers, one for each of `inputs`.  Source: paper, section 2.1, "random labels".
     """
     hashes = b"".join(_hash(example, seed, 16) for example in inputs)
-    chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T  # from each hash two numbers, 0 to 2**64 - 1
+    chance, draw = np.frombuffer(hashes, "<u8").reshape(-1, 2).T.reshape(2, *labels.shape)  # 0 to 2**64 - 1
     return np.where(chance < probability * 2.0**64, draw % classes, labels).astype(labels.dtype)
 
 
@@ -32,14 +31,11 @@ def _hash(example, seed, size):
 
 
 def training_part(run, inputs, labels, probability, classes):
-    """Takes the training examples of a run from the whole set, up to its limit, and adds the label noise.
-
-    Returns (inputs, labels, mislabeled), the last an array of bools, or None if no label is wrong or all are redrawn.
-    """
+    """Takes a run's training examples from the whole set, up to its limit, and adds label noise; returns (inputs,
+    labels, mislabeled), the last an array of bools, or None if no label is wrong or all are redrawn."""
     if not 0 <= probability <= 1:
         raise SystemExit(f"The label noise {probability:g} is no probability. Give a number from 0 to 1.")
-    count = data.limited(run, len(inputs))
-    inputs, true = inputs[:count], labels[:count]
+    inputs, true = (part[:data.limited(run, len(part))] for part in (inputs, labels))
     if not probability:
         return inputs, true, None
     labels = corrupt_labels(true, inputs, probability, run.seed, classes)
@@ -72,6 +68,8 @@ class CleanAndMislabeled(keras.metrics.Metric):
         self.groups.assign(np.resize(self.train.mislabeled[self.train.order], self.groups.shape))  # 1: mislabeled
 
     def update_state(self, labels, logits, sample_weight=None):
+        if logits.shape[-1] == 1:
+            raise SystemExit("accuracy_clean needs an output for each class. Leave label_noise.metrics out.")
         count = ops.shape(labels)[0]
         groups = ops.take(self.groups, (self.seen + ops.arange(count, dtype="int32")) % self.groups.shape[0])
         for group, part in enumerate(self.parts):

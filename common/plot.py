@@ -34,9 +34,9 @@ def curves(run, path, others=()):
                 every = scale * np.array(list(zip(*(seed["history"][value] for seed in (run, *others)), strict=False)))
                 axes.fill_between(epochs[:len(every)], every.min(axis=1), every.max(axis=1), color=color, alpha=0.3,
                                   linewidth=0, label=f"{len(others) + 1} seeds" if prefix else None)
-    if "paper_train" in run:
-        left.axhline(run["paper_train"], color=TRAIN, linestyle=":", label=f"paper, train: {run['paper_train']:g} %")
-        left.axhline(run["paper_test"], color=TEST, linestyle=":", label=f"paper, test: {run['paper_test']:g} %")
+    for split, color in ("train", TRAIN), ("test", TEST):
+        if (value := run.get(f"paper_{split}")) is not None:
+            left.axhline(value, color=color, linestyle=":", label=f"paper, {split}: {value:g} %")
     left.set(xlabel="epoch", ylabel="accuracy in %", ylim=(0, 103))
     right.set(xlabel="epoch", ylabel="loss", yscale="log" if min(history["loss"]) >= 0 else "linear")
     for which in right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter:

@@ -32,8 +32,7 @@ def feeds(model, train, test=None, callbacks=()):
 
 def _momentum_step(optimizer, gradient, variable, learning_rate):
     """What keras.optimizers.SGD does to a variable, bit for bit, in one pass through memory in place of five.
-    Source: https://www.tensorflow.org/api_docs/python/tf/raw_ops/ResourceApplyKerasMomentum
-    """
+    Source: https://www.tensorflow.org/api_docs/python/tf/raw_ops/ResourceApplyKerasMomentum"""
     import tensorflow as tf
     momentum = optimizer.momentums[optimizer._get_variable_index(variable)].value
     learning_rate, gradient = tf.cast(learning_rate, variable.dtype), tf.cast(gradient, variable.dtype)

@@ -298,6 +298,12 @@ def test_a_label_belongs_to_its_example_not_to_its_place():
     np.testing.assert_array_equal(label_noise.corrupt_labels(TRUE[::-1], EXAMPLES[::-1], 0.7, seed=5), fitted[::-1])
 
 
+def test_labels_may_be_a_column():
+    """As Keras' own loaders give them."""
+    column = label_noise.corrupt_labels(TRUE[:, None], EXAMPLES, 0.7, seed=5)
+    np.testing.assert_array_equal(column, label_noise.corrupt_labels(TRUE, EXAMPLES, 0.7, seed=5)[:, None])
+
+
 def test_more_noise_keeps_the_labels_already_corrupted():
     some, more = (label_noise.corrupt_labels(TRUE, EXAMPLES, p, seed=0) for p in (0.3, 0.6))
     changed = some != TRUE

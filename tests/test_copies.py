@@ -164,8 +164,8 @@ def test_examples_that_a_script_replaces_are_what_is_trained_on(forks, tmp_path)
 
 
 def test_data_of_the_users_own_are_trained_on_and_named(forks, tmp_path):
-    script = copy(tmp_path / "my", ("experiment.start(globals())", 'experiment.start(globals(), dataset="mine")'),
-                  ("PAPER = ", "HERS = "),
+    script = copy(tmp_path / "my", ("PAPER = ", "HERS = "),
+                  ("experiment.start(globals())", 'experiment.start(globals(), dataset="mine", others=())'),
                   ("    train, test = cifar10.load(run, BATCH_SIZE, label_noise=LABEL_NOISE)", '''
     from common import data
     images = np.random.RandomState(0).standard_normal((60, 28, 28, 3)).astype("float32")

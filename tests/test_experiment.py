@@ -125,11 +125,12 @@ def test_a_callback_that_writes_logs(copied):
 def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks, tmp_path):
     script = tmp_path / "my_mlp.py"
     script.write_text(edited(SCRIPT.read_text(), (
-        "LABEL_NOISE = 1.0", "DROPOUT = 0.3  # fraction of units dropped, in %\nWIDTH = 512\nLABEL_NOISE = 1.0"),
+        "LABEL_NOISE = 1.0",
+        "DROPOUT = 0.3  # fraction of units dropped, in %\nWIDTH = 512 # of the hidden layer\nLABEL_NOISE = 1.0"),
         ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"), ("Dense(UNITS", "Dense(WIDTH")))
     shown = " ".join(forks.run(script, "--help").stdout.split())
     assert "--dropout FLOAT fraction of units dropped, in % (default: 0.3)" in shown
-    assert "--width INT (default: 512)" in shown
+    assert "--width INT of the hidden layer (default: 512)" in shown
     process = forks.run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--width", "64")
     assert process.returncode == 0, process.stderr
     file = tmp_path / "my_mlp--synthetic--limit-200--epochs-1--dropout-0.5--width-64.h5"
@@ -319,6 +320,8 @@ def start(monkeypatch, *options, **constants):
     (["--weight-decay", "0.1"], "unrecognized arguments"),  # the script has no such constant
     (["--seed", "-1"], "--seed -1 is not from 0 to 4294967295"),
     (["--units", "0"], "--units 0 is not from 1 to inf"),
+    (["--limit", "0"], "--limit 0 is not from 1 to inf"),
+    (["--limit", "-5"], "--limit -5 is not from 1 to inf"),
     (["--label-noise", "nan"], "--label-noise nan is not from"),
     (["--seed", "1.5"], "--seed: invalid int value: '1.5'"),
     (["--seed", str(2**32)], "is not from 0 to 4294967295"),
@@ -352,6 +355,52 @@ def test_a_script_s_own_data_set_is_one_that_there_is(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         start(monkeypatch, DATASET="cifar100")
     assert "--dataset is cifar10 or synthetic" in capsys.readouterr().err
+
+
+def test_data_of_the_users_own_are_no_synthetic_ones(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["script.py", "--dataset", "synthetic"])
+    with pytest.raises(SystemExit):
+        experiment.start(dict(vars(imported(SCRIPT))), dataset="mine", others=())
+    assert "invalid choice: 'synthetic'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("figures, shown", [
+    ((99.2, None), {"paper_train": 99.2}), ((99.2,), {"paper_train": 99.2}), (99.2, {"paper_train": 99.2}),
+    ((None, 50), {"paper_test": 50}), (None, {}), ((), {}), ((0, 50), {"paper_train": 0, "paper_test": 50})])
+def test_the_papers_figures_may_be_one(monkeypatch, tmp_path, figures, shown):
+    run = start(monkeypatch, "--out", tmp_path, PAPER=figures)
+    assert run.paper == shown
+    run.write({"history": {"loss": [1.0, 0.5], "accuracy": [0.5, 0.6]}}, draw=None)
+    assert {k: v for k, v in record.read(tmp_path / f"{SCRIPT.stem}.run.h5").items() if "paper" in k} == shown
+    assert (tmp_path / f"{SCRIPT.stem}.png").is_file()
+
+
+def test_a_constant_says_more_than_what_load_takes_where_nothing_is_given(monkeypatch, tmp_path):
+    """As where a copy makes its noise itself, under the constant that was there."""
+    run = start(monkeypatch, "--out", tmp_path)
+    run.fit(small_model(), Points({"label_noise": 0, "random_crop": False}), None, 1)
+    assert (run.settings["label_noise"], run.settings["random_crop"]) == (1.0, False)
+
+
+def test_the_precision_recorded_is_the_layers(monkeypatch, tmp_path):
+    run, mixed = start(monkeypatch, "--out", tmp_path), small_model()
+    mixed.layers[0].dtype_policy = "mixed_bfloat16"  # as of a model that was built, or loaded, under another policy
+    run.fit(mixed, Points(), None, 1)
+    assert run.settings["precision"] == "mixed_bfloat16"
+
+
+def test_what_a_callback_was_given_is_recorded(monkeypatch, tmp_path):
+    run, model = start(monkeypatch, "--out", tmp_path, "--no-weights"), small_model()
+    run.fit(model, Points(), None, 1, callbacks=[keras.callbacks.EarlyStopping("loss", patience=7)])
+    run.save(model)
+    training = record.read(tmp_path / f"{SCRIPT.stem}.run.h5")["training"]
+    assert training["callbacks"] == ["EarlyStopping"] and training["callback 0 patience"] == "7"
+
+
+def test_a_model_that_was_not_trained_here_is_saved_without_a_word_of_evaluation(monkeypatch, tmp_path, capsys):
+    run = start(monkeypatch, "--out", tmp_path)
+    assert "train_accuracy" not in run.save(small_model(), draw=lambda run, path: None)
+    assert "Evaluating" not in capsys.readouterr().out and (tmp_path / f"{SCRIPT.stem}.h5").is_file()
 
 
 def test_precision_is_one_that_there_is(monkeypatch, capsys):
@@ -510,9 +559,9 @@ def test_all_arguments_of_a_training_are_said_by_the_script(checkpointed):
         checkpointed.fit(small_model(), Points(), None)
 
 
-@pytest.mark.parametrize("epochs", [0, -3, 1.5])
+@pytest.mark.parametrize("epochs", [0, -3, 1.5, 30.0])
 def test_a_number_of_epochs_that_there_is_not(monkeypatch, tmp_path, epochs):
-    with pytest.raises(SystemExit, match=f"Call fit once, with 1 epoch or more; call 1 is with {epochs}"):
+    with pytest.raises(SystemExit, match=f"Call fit once, with an integer above 0; call 1 is with {epochs}"):
         fit(start(monkeypatch, "--out", tmp_path), epochs)
 
 
@@ -657,7 +706,7 @@ def test_what_was_called_before_changes_nothing(monkeypatch, tmp_path):
 
 
 def test_a_run_is_one_training(checkpointed):
-    with pytest.raises(SystemExit, match="Call fit once, with 1 epoch or more; call 2 is with 4"):
+    with pytest.raises(SystemExit, match="Call fit once, with an integer above 0; call 2 is with 4"):
         fit(checkpointed, 4)
 
 
@@ -1007,8 +1056,8 @@ def test_an_option_is_not_taken_for_a_longer_one(monkeypatch, capsys):
 
 
 def test_a_limit_that_is_no_whole_number(monkeypatch, tmp_path):
-    run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic", LIMIT=0.5)
-    with pytest.raises(SystemExit, match="--limit 0.5 is not from 1 to 2000"):
+    run = start(monkeypatch, "--out", tmp_path, "--dataset", "synthetic", LIMIT=1.5)
+    with pytest.raises(SystemExit, match="--limit 1.5 is not from 1 to 2000"):
         cifar10.load(run, 8)
 
 

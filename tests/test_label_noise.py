@@ -90,6 +90,15 @@ def test_examples_that_were_added_are_not_told_apart():
     assert label_noise.metrics(train) == []
 
 
+def test_a_single_output_is_no_class():
+    labels = np.arange(COUNT, dtype="int32") % 2
+    train = one_hot(np.zeros_like(labels), labels)
+    model = keras.Sequential([keras.Input((CLASSES,)), keras.layers.Dense(1)])
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), metrics=label_noise.metrics(train))
+    with pytest.raises(SystemExit, match="accuracy_clean needs an output for each class. Leave label_noise.metrics"):
+        model.fit(train, verbose=0)
+
+
 def test_training_examples_of_which_none_is_mislabeled_have_no_such_metric():
     labels = np.arange(COUNT, dtype="int32") % CLASSES
     train = one_hot(labels, labels)
