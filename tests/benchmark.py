@@ -147,10 +147,7 @@ def overhead():
     script = script_of("MLP1")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        process = subprocess.run([sys.executable, ROOT / SCRIPTS["MLP1"], "--out", folder], text=True,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if process.returncode:
-            sys.exit(process.stderr)
+        process_of("The script", ROOT / SCRIPTS["MLP1"], "--out", folder)
         whole = time.perf_counter() - began
         epochs = len(record.read(Path(folder) / "cifar10_keras_mlp.h5")["history"]["loss"])
     model, train = our_model("MLP1"), examples("MLP1", script.BATCH_SIZE)
@@ -297,20 +294,17 @@ def gpu_table(card, measured):
     return "\n".join(lines) + f"\n\nImages or reviews per second in training on one {card}; {versions}."
 
 
-def gpu_benchmark(networks, rounds):
-    """Measures JAX and PyTorch in turn on the GPU that is here.
-
-    Returns:
-        (name of the card, dict for Results/benchmark.json).
-
-    Raises:
-        SystemExit: where JAX sees no GPU.
-    """
+def gpu_name():
+    """The name of the GPU that is here.  Raises SystemExit where JAX sees none."""
     find = "import jax; device = jax.devices()[0]; print(device.platform, device.device_kind, sep='/')"
-    process = subprocess.run([sys.executable, "-c", find], capture_output=True, text=True)
-    platform, card = (process.stdout.strip() or "none/").split("/", 1)
+    platform, card = process_of("JAX", "-c", find).splitlines()[-1].split("/", 1)
     if platform != "gpu":
         raise SystemExit("JAX sees no GPU here. Install jax[cuda12] on a machine that has one.")
+    return card
+
+
+def gpu_benchmark(networks, rounds):
+    """Measures JAX and PyTorch in turn on the GPU that is here; returns what `medians` takes."""
     results = {}
     for _ in range(rounds):
         for network in networks or SCRIPTS:
@@ -318,8 +312,7 @@ def gpu_benchmark(networks, rounds):
                 result = contend(network, contender, precision, "cuda")
                 results.setdefault(network, {}).setdefault(f"{contender} {precision}", []).append(result)
                 print(f"{network}, {contender} {precision}: {result['per_second']:,.0f} per second", flush=True)
-    return card, {"medians": medians(results), "rounds": rounds,
-                  "versions": {name: version(name) for name in ("keras", "jax", "torch")}}
+    return results
 
 
 def medians(measured):
@@ -333,11 +326,16 @@ def contend(network, contender, precision, device="cpu"):
     """Runs one contender in a process of its own; returns what it measured."""
     # Keras on the contender's own backend, so that PyTorch's process does not hold TensorFlow as well.
     environment = dict(os.environ, KERAS_BACKEND=contender.removesuffix("-compiled"), PYTHONPATH=str(ROOT))
-    process = subprocess.run([sys.executable, __file__, "--contend", network, contender, precision, device],
-                             env=environment, capture_output=True, text=True)
+    return json.loads(process_of(f"{network}, {contender} {precision}", __file__, "--contend", network, contender,
+                                 precision, device, env=environment).splitlines()[-1])
+
+
+def process_of(what, *arguments, **options):
+    """Runs Python in a process of its own; returns what it printed.  Raises SystemExit where it fails, and says why."""
+    process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, errors="replace", **options)
     if process.returncode:
-        sys.exit(f"{network}, {contender} {precision} failed:\n{process.stderr}")
-    return json.loads(process.stdout.splitlines()[-1])
+        raise SystemExit(f"{what} failed:\n{process.stderr}")
+    return process.stdout
 
 
 def contestant(network, contender, precision, device):
@@ -364,7 +362,7 @@ def store(path, told):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(SCRIPTS)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help="turns of each contender (default: 3)")
     parser.add_argument("--contend", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--overhead", action="store_true", help="measure what MLP1 takes beside the training steps")
     parser.add_argument("--pipeline", action="store_true", help="measure how fast Inception v3 gets its images")
@@ -372,13 +370,24 @@ def main():
     parser.add_argument("--table", action="store_true", help="put what was measured into the READMEs")
     options = parser.parse_args()
     unknown = set(options.networks) - set(SCRIPTS)
-    if unknown or options.rounds < 1:
+    if unknown or options.rounds is not None and options.rounds < 1:
         parser.error(f"no network {', '.join(unknown)}; there are {', '.join(SCRIPTS)}" if unknown else
                      "--rounds is 1 or more")
-    if sum([options.table, options.pipeline, options.overhead, options.gpu or bool(options.networks)]) > 1:
+    contest = options.gpu or options.networks or options.rounds
+    if sum([options.table, options.pipeline, options.overhead, bool(contest)]) > 1:
         parser.error("--table, --pipeline and --overhead each stand alone")
     if options.table:
         return fill_tables()
+    if options.contend:
+        print(json.dumps(contestant(*options.contend)))
+        return
+
+    needed = (["tensorflow", "PIL"] if options.pipeline else ["tensorflow"] if options.overhead else
+              ["torch", "jax"] + ["tensorflow"] * (not options.gpu) + ["resource"])  # the last is not on Windows
+    if absent := [name for name in needed if not importlib.util.find_spec(name)]:
+        parser.error(f"{' and '.join(absent)} cannot be imported. On Linux or macOS: pip install -e '.[benchmark]'")
+    rounds = options.rounds or 3
+    os.environ["KERAS_BACKEND"] = "jax" if options.gpu else "tensorflow"  # contenders have their own
     path = ROOT / "Results" / "benchmark.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if options.pipeline:
@@ -393,34 +402,28 @@ def main():
         print(f"MLP1, {measured['epochs']} epochs: {measured['whole']:.0f} s, of which training steps "
               f"{measured['steps']:.0f} s; the rest is {1 - measured['steps'] / measured['whole']:.0%}")
         return
-    if options.contend:
-        print(json.dumps(contestant(*options.contend)))
-        return
-
-    needed = ["torch", "jax"] + ["tensorflow"] * (not options.gpu) + ["resource"]  # the last is not on Windows
-    if absent := [name for name in needed if not importlib.util.find_spec(name)]:
-        parser.error(f"{' and '.join(absent)} cannot be imported. On Linux or macOS: pip install -e '.[benchmark]'")
+    mixed = ("The figures of the other networks are of another machine, other versions or another number of rounds. "
+             "Measure all, or as those were.")
     if options.gpu:
-        card, measured = gpu_benchmark(options.networks, options.rounds)
-        gpus = before.get("gpus", {})
-        if card in gpus and gpus[card]["versions"] == measured["versions"]:
-            measured["medians"] = gpus[card]["medians"] | measured["medians"]
-        store(path, before | {"gpus": gpus | {card: measured}})
-        print(gpu_table(card, measured))
+        card, gpus = gpu_name(), before.get("gpus", {})
+        told = {"rounds": rounds, "versions": {name: version(name) for name in ("keras", "jax", "torch")}}
+        if options.networks and card in gpus and any(gpus[card][name] != told[name] for name in told):
+            sys.exit(mixed)
+        told["medians"] = gpus.get(card, {}).get("medians", {}) | medians(gpu_benchmark(options.networks, rounds))
+        store(path, before | {"gpus": gpus | {card: told}})
+        print(gpu_table(card, told))
         return
 
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whose precision `defaults` names; contenders have their own
     from common import record, speed
     machine = record.environment()["machine"]
-    told = {"machine": machine | {"python": platform.python_version()}, "rounds": options.rounds,
+    told = {"machine": machine | {"python": platform.python_version()}, "rounds": rounds,
             "defaults": {network: speed.fast_precision() if hasattr(script_of(network), "PRECISION") else "float32"
                          for network in SCRIPTS},
             "versions": {name: version(name) for name in ("tensorflow", "keras", "torch", "jax", "numpy")}}
     if options.networks and before and any(before.get(name) != told[name] for name in told):
-        sys.exit("The figures of the other networks are of another machine, other versions or another number of "
-                 "rounds. Measure all, or as those were.")
+        sys.exit(mixed)
     measured = {}
-    for turn in range(options.rounds):
+    for turn in range(rounds):
         for network in options.networks or ["peak", *SCRIPTS]:
             contenders = PEAK if network == "peak" else OURS + JAX * (not network.startswith("Mini")) + PYTORCH
             for contender, precision in contenders:

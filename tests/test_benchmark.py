@@ -48,12 +48,46 @@ def test_a_peer_has_our_parameters_and_our_loss():
         assert losses == pytest.approx(our_losses, rel=1e-3), network
 
 
-@pytest.mark.parametrize("options, says", [(["MLP9"], "no network MLP9"), (["--rounds", "0"], "--rounds is 1 or more")])
+@pytest.mark.parametrize("options, says", [
+    (["MLP9"], "no network MLP9"), (["--rounds", "0"], "--rounds is 1 or more"),
+    (["--table", "--rounds", "3"], "each stand alone"), (["--pipeline", "--overhead"], "each stand alone")])
 def test_a_benchmark_of_nothing_is_refused(monkeypatch, capsys, options, says):
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *options])
     with pytest.raises(SystemExit):
         benchmark.main()
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--pipeline"], ["--overhead"], ["--gpu"], []])
+def test_what_a_benchmark_needs_is_said_where_it_is_not_there(monkeypatch, capsys, options):
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *options])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert "cannot be imported. On Linux or macOS: pip install -e '.[benchmark]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rounds, measured", [("2", True), ("3", False)])
+def test_a_network_measured_again_on_a_gpu_keeps_the_others_or_is_refused(monkeypatch, tmp_path, rounds, measured):
+    speeds = {"jax float32": {"per_second": 2.0}, "torch float32": {"per_second": 1.0}}
+    before = {"gpus": {"Card": {"rounds": 2, "medians": {"MLP1": speeds},
+                                "versions": dict.fromkeys(["keras", "jax", "torch"], "1")}}}
+    (tmp_path / "Results").mkdir()
+    (path := tmp_path / "Results" / "benchmark.json").write_text(json.dumps(before))
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--gpu", "MLP3", "--rounds", rounds])
+    importlib.import_module("common.record")  # now, with the backend of the other tests
+    monkeypatch.setenv("KERAS_BACKEND", "jax")  # as `main` sets it, which is so taken back
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    for name, value in {"ROOT": tmp_path, "version": lambda name: "1", "gpu_name": lambda: "Card", "gpu_benchmark":
+                        lambda networks, rounds: {"MLP3": {name: [told] for name, told in speeds.items()}}}.items():
+        monkeypatch.setattr(benchmark, name, value)
+    if measured:
+        benchmark.main()
+    else:
+        with pytest.raises(SystemExit, match="another number of rounds. Measure all, or as those were"):
+            benchmark.main()
+    after = json.loads(path.read_text())
+    assert set(after["gpus"]["Card"]["medians"]) == ({"MLP1", "MLP3"} if measured else {"MLP1"})
 
 
 def test_a_gpu_s_table_has_the_best_of_each_and_their_ratio():
