@@ -1,8 +1,9 @@
-"""Draws the pictures of the published runs and of the paper's figures, and their tables, from the runs' files alone.
+"""Draws the pictures of the published runs and of the paper's figures, and their tables, from the runs' files.
 
     python Results/draw.py
 
-The pictures lie here and beside the scripts; the tables are those of Results/README.md, of the README's finding, and
+What measures.py has measured of their models is drawn from measures.csv and margins.csv.  The pictures lie here and
+beside the scripts; the tables are those of Results/README.md, of the README's finding, the answers in exercises.md, and
 results.csv, history.csv and SHA256SUMS, the digests of the files that all this is drawn from.
 What other READMEs say of speed, tests/benchmark.py puts there.
 """
