@@ -38,8 +38,9 @@ import tensorflow as tf
 
 try:
     from PIL import Image, UnidentifiedImageError
-except ImportError:
-    raise SystemExit("Images are read by Pillow. Run 'pip install pillow'.") from None
+    _ = Image.Image.has_transparency_data  # since Pillow 10.1
+except (ImportError, AttributeError):
+    raise SystemExit("Images are read by Pillow, 10.1 or newer. Run 'pip install -U pillow'.") from None
 
 ENDINGS = {".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 TINY_IMAGENET_LIST = "val_annotations.txt"

@@ -65,8 +65,8 @@ def draw(run, path):
 if __name__ == "__main__":
     run = experiment.start(globals())
     train, test = cifar10.load(run, data.EVALUATION_BATCH)
-    if not 10 <= IMAGES <= len(train.labels) or DRAWS < 1 or min(WIDTHS) <= 0 or not 0 <= min(NOISE) <= max(NOISE) <= 1:
-        raise SystemExit(f"Give 10 to {len(train.labels):,} --images, 1 or more --draws, WIDTHS above 0, NOISE 0 to 1.")
+    if not 20 <= IMAGES <= len(train.labels) or DRAWS < 1 or min(WIDTHS) <= 0 or not 0 <= min(NOISE) <= max(NOISE) <= 1:
+        raise SystemExit(f"Give 20 to {len(train.labels):,} --images, 1 or more --draws, WIDTHS above 0, NOISE 0 to 1.")
     counts = sorted({max(1, round(IMAGES * width)) for width in WIDTHS})
     x, images, most = train.inputs[:IMAGES].reshape(IMAGES, -1), train.images[:IMAGES], counts[-1]
     memory = 8 * most * (IMAGES + x.shape[1] + data.EVALUATION_BATCH) + 40 * IMAGES**2 + 1e9

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from common import data, record
+from common import data, experiment, record
 
 import keras
 import numpy as np
@@ -43,7 +43,9 @@ def read(run):
         SystemExit: where a setting, the backend or the data set is another one now; without --resume also where the
             code is, of the script or of what it imports from its folder.
     """
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # `write` deletes what it has half written
+    for number in set(experiment.SIGNALS) - {signal.SIGINT}:  # so that `write` deletes what it has half written
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     run.began = time.perf_counter()
     if run.given.fresh or not path(run).exists():
         return {}

@@ -7,7 +7,7 @@
 
 files       every published .h5, and what measures.py has found, has the digest that SHA256SUMS lists
 drawings    pictures, tables, spreadsheets and the READMEs' figures, drawn again from the files, are the same bytes
-data        the data sets are the published ones
+data        CIFAR-10 and IMDB are the published data sets
 labels      the random labels, drawn by a second implementation of what `label_noise.corrupt_labels` documents
 training    a short training, made twice, ends with the same bits
 solved      Gaussian kernel and random features, on few images, against NumPy's own solvers; SGD and the solution of
@@ -261,6 +261,8 @@ def accuracies(path, folder, sample):
         str(catalog.SCRIPTS / path.parent.name / f"{path.stem.partition('--')[0]}.py"))
     transform = script.get(settings.get("transform") or WORDS.get(settings.get("words")))
     noise, seed, found = settings.get("label_noise") or 0, settings["seed"], []
+    if keras.backend.backend() == "jax":  # which has no float64 unless asked
+        __import__("jax").config.update("jax_enable_x64", path.stem == "cifar10_theorem_1")
     model = keras.models.load_model(path, compile=False)
     on_images = settings["dataset"] == "cifar10"
     splits, classes = (cifar_10(folder), 10) if on_images else (reviews(folder), 2)

@@ -3,11 +3,12 @@
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import cholesky
-from common import cifar10, record
+from common import cifar10, experiment, plot, record
 from importing import imported
 
 import keras
@@ -318,6 +319,35 @@ def test_what_is_kept_is_of_the_same_code_and_data(tmp_path):
     assert kept.read(run) == {} and kept.seconds(run) < 100
 
 
+@pytest.mark.parametrize("number", sorted(set(experiment.SIGNALS) - {signal.SIGINT}))
+def test_what_ends_a_run_lets_it_delete_what_it_has_half_written(tmp_path, number):
+    kept, before = imported(ROOT / "MLP1" / "kept.py"), {one: signal.getsignal(one) for one in experiment.SIGNALS}
+    run = SimpleNamespace(stem=tmp_path / "x", settings={}, provenance={"script": ""},
+                          given=SimpleNamespace(fresh=True))
+    try:
+        kept.read(run)
+        with pytest.raises(SystemExit, match=str(128 + number)), record.replacing(kept.path(run)) as part:
+            part.touch()
+            signal.raise_signal(number)
+        assert not list(tmp_path.iterdir())
+        signal.signal(number, signal.SIG_IGN)  # as nohup does it
+        kept.read(run)
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_the_paper_s_errors_are_shown_beside_as_many_filters_as_it_had(monkeypatch, tmp_path):
+    dual, stored = imported(DUAL), record.read(DUAL.with_suffix(".run.h5"))
+    legends = []
+    monkeypatch.setattr(plot, "save", lambda figure, path: legends.append(
+        [text.get_text() for text in figure.axes[0].get_legend().get_texts()]))
+    for filters in 32_000, 1000:
+        dual.draw(stored | {"settings": stored["settings"] | {"filters": filters}}, tmp_path / "x.png")
+    assert ["paper, test" in names for names in legends] == [True, False]
+
+
 def test_a_disk_without_room_is_said_before_the_work(tmp_path, forks):
     full = "import shutil; shutil.disk_usage = lambda folder: type('', (), {'free': 5e3})"
     process = forks.run(DUAL, "--dataset", "synthetic", "--limit", "100", "--filters", "8", "--out", tmp_path,
@@ -348,4 +378,4 @@ def test_double_descent(tmp_path, forks):
     assert (np.diff(error["test"].mean(axis=0)[-1]) > 0).all(), "more noise, more error"
     for count in "--images", "--draws":
         said = one_sentence(forks.run(DESCENT, *options, count, 0))
-        assert "Give 10 to 2,000 --images, 1 or more --draws" in said
+        assert "Give 20 to 2,000 --images, 1 or more --draws" in said

@@ -4,9 +4,10 @@ import runpy
 import shutil
 import sys
 
-from common import cifar10, label_noise, record
+from common import cifar10, data, label_noise, record
 from importing import imported
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -32,6 +33,27 @@ def test_the_area_under_the_curve_is_that_of_all_pairs():
     scores, marked = random.randint(0, 5, 40), random.random_sample(40) < 0.3
     pairs = [(one > other) + 0.5 * (one == other) for one in scores[marked] for other in scores[~marked]]
     assert np.isclose(SCRIPT.area_under_curve(scores, marked), np.mean(pairs))
+
+
+def test_a_training_is_the_same_whatever_was_trained_before_it(monkeypatch):
+    """Also with layers that draw random numbers, as a copy may have."""
+    def build_model():
+        return keras.Sequential([keras.Input((28, 28, 3)), keras.layers.Flatten(), keras.layers.Dropout(0.5),
+                                 keras.layers.Dense(10)])
+
+    monkeypatch.setattr(SCRIPT, "build_model", build_model)
+    monkeypatch.setattr(SCRIPT, "EPOCHS", 1)
+    images, labels = cifar10.synthetic()[1]
+    train = data.Batches(cifar10.standardize(cifar10.central(images[:60])), labels[:60], 20, 0)
+    model, every, found = build_model(), train.for_evaluation(), []
+    model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.save_own_variables(initial := {})
+    for seed in 1, 2, 1:
+        SCRIPT.right_answers(model, initial, train, train, every, np.arange(40), seed)
+        found.append(model.get_weights()[0])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert not np.array_equal(found[0], found[1])
 
 
 def test_an_interrupted_run_is_resumed(tmp_path, monkeypatch, capsys):

@@ -149,6 +149,14 @@ def test_a_changed_measure_fails(published, monkeypatch):
 
 
 @REAL
+def test_theorem_1_is_evaluated_in_float64_on_jax_too():
+    process = subprocess.run([sys.executable, ROOT / "Results" / "verify.py", "models", "--models",
+                              "MLP1/cifar10_theorem_1"], capture_output=True, text=True,
+                             env=os.environ | {"KERAS_BACKEND": "jax"})
+    assert process.returncode == 0 and "100.00% train" in process.stdout, process.stdout + process.stderr
+
+
+@REAL
 def test_random_labels_of_theorem_1_are_those_of_its_images(monkeypatch):
     stored = catalog.run_of(catalog.THEOREM_1)
     monkeypatch.setattr(catalog, "run_of", lambda row: stored | {"row": {"y": np.roll(stored["row"]["y"], 1)}})
