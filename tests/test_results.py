@@ -315,8 +315,8 @@ OTHER_FIGURES = {
 
 @pytest.mark.parametrize("judge", OTHER_FIGURES, ids=lambda judge: judge.__name__)
 def test_a_verdict_follows_the_figures_in_the_files(judge, monkeypatch):
-    rows = next(claim.rows for claim in claims.CLAIMS
-                if claim.judge is judge and all(map(catalog.file_of, claim.rows)))
+    rows = max((claim.rows for claim in claims.CLAIMS
+                if claim.judge is judge and all(map(catalog.file_of, claim.rows))), key=len)
     monkeypatch.setattr(catalog, "seeds", lambda row: [row])
     stored = catalog.run_of
     assert any(judge(rows)[0] != verdict for *_, verdict in OTHER_FIGURES[judge]), "no case changes the verdict"
