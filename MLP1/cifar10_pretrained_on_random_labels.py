@@ -74,7 +74,7 @@ if __name__ == "__main__":
     model.optimizer.save_own_variables(initial := {})
     fed, tested = speed.feeds(model, train, test.for_evaluation(run.limit))
     began, histories, memorized = time.perf_counter(), {"fresh": [], "pretrained": []}, []
-    for seed in ((run.seed + k) % 2**32 for k in range(SEEDS)):
+    for seed in ((run.seed * SEEDS + k) % 2**32 for k in range(SEEDS)):
         keras.utils.set_random_seed(seed)
         start = build_model().get_weights()
         for name, history in histories.items():

@@ -70,7 +70,7 @@ def _parse(script, dataset, others):
     defaults = {"dataset": dataset, "limit": None, **constants, "seed": constants.get("seed", 0)}
     choices = {"dataset": [dataset, *others], "precision": ["auto", "float32", "mixed_bfloat16"]}
     source = "".join(linecache.getlines(script["__file__"]))  # in whatever encoding it has
-    comments = dict(re.findall(r"^(\w+) = .*?\s# (.*)", source, re.MULTILINE))
+    comments = dict(re.findall(r"^(\w+) = .*?[ \t]# (.*)", source, re.MULTILINE))
     parser = argparse.ArgumentParser(description=script["__doc__"],
                                      formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     for name, default in defaults.items():

@@ -126,11 +126,13 @@ def test_a_constant_added_to_a_copy_is_an_option_in_the_file_and_its_name(forks,
     script = tmp_path / "my_mlp.py"
     script.write_text(edited(SCRIPT.read_text(), (
         "LABEL_NOISE = 1.0",
-        "DROPOUT = 0.3  # fraction of units dropped, in %\nWIDTH = 512 # of the hidden layer\nLABEL_NOISE = 1.0"),
+        "DROPOUT = 0.3  # fraction of units dropped, in %\nWIDTH = 512 # of the hidden layer\n"
+        "DEPTH = 3\n# no help\nLABEL_NOISE = 1.0"),
         ("layers.Flatten(),", "layers.Flatten(), layers.Dropout(DROPOUT),"), ("Dense(UNITS", "Dense(WIDTH")))
     shown = " ".join(forks.run(script, "--help").stdout.split())
     assert "--dropout FLOAT fraction of units dropped, in % (default: 0.3)" in shown
     assert "--width INT of the hidden layer (default: 512)" in shown
+    assert "--depth INT (default: 3)" in shown
     process = forks.run(script, *QUICK, "--epochs", "1", "--dropout", "0.5", "--width", "64")
     assert process.returncode == 0, process.stderr
     file = tmp_path / "my_mlp--synthetic--limit-200--epochs-1--dropout-0.5--width-64.h5"
